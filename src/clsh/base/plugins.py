@@ -1,0 +1,47 @@
+"""Find an implementation by its name: the file name in a package is the name.
+
+A built-in is `PACKAGE.NAME` with a `build` function; a third party registers the same
+function as an entry point of group PACKAGE, which is looked at only when no built-in
+has the name. Nothing is imported until it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from clsh.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def names(package: str) -> list[str]:
+    """Return the built-in names in `package`, sorted; helpers (`_name`) are left out."""
+    path = importlib.import_module(package).__path__
+    return sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
+
+
+def find(package: str, name: str) -> Callable[..., Any]:
+    """Return the `build` function of implementation `name`.
+
+    Raises ConfigError when there is none, naming those that exist.
+    """
+    if name.isidentifier() and not name.startswith("_"):
+        module = f"{package}.{name}"
+        if importlib.util.find_spec(module) is not None:
+            build: Callable[..., Any] = importlib.import_module(module).build
+            return build
+    for entry in metadata.entry_points(group=package):
+        if entry.name == name:
+            loaded: Callable[..., Any] = entry.load()
+            return loaded
+    kind = package.rpartition(".")[2].rstrip("s")
+    raise ConfigError(
+        f"there is no {kind} named '{name}'",
+        hint=f"choose one of: {', '.join(names(package))}",
+    )

@@ -1,0 +1,1 @@
+"""A cluster on one machine, for a first try and for the integration tests."""

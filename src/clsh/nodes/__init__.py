@@ -1,0 +1,1 @@
+"""Names of nodes, sets of them, and where they are written down."""

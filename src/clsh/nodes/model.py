@@ -1,0 +1,65 @@
+"""A node and its name; the name is the one place where a host's spelling is checked.
+
+A NodeName can never be read as an option, a path or shell text, so every other file may
+put it into an argv or a file name as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NewType
+
+from clsh.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NodeName = NewType("NodeName", str)
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:%-]{0,252}", re.ASCII)
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,63}", re.ASCII)
+
+
+def node_name(text: str) -> NodeName:
+    """Return `text` as a node's name; raises UsageError for any other spelling."""
+    if not _NAME.fullmatch(text) or text in {".", ".."}:
+        raise UsageError(
+            f"bad host name {text!r}",
+            hint="a name has letters, digits, '_', '.', ':', '%' and '-', and does not begin "
+            "with '-' or '.'",
+        )
+    return NodeName(text)
+
+
+def user_name(text: str) -> str:
+    """Return `text` as a login name; raises UsageError for any other spelling."""
+    if not _USER.fullmatch(text):
+        raise UsageError(f"bad user name {text!r}", hint="a name as in user@host")
+    return text
+
+
+def port_number(text: str) -> int:
+    """Return `text` as a TCP port, 1 to 65535; raises UsageError otherwise."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
+        raise UsageError(f"bad port {text!r}", hint="a port is a number from 1 to 65535")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One machine or container, and how it is reached; unset fields are left to ssh_config.
+
+    `name` is what people see and what names its files; `host` is the address to connect to,
+    or the container's name; `transport` is a name in `clsh.remote.transports`, or `auto`.
+    `jump` is `[user@]host[:port][,...]` as ProxyJump takes it. `options` holds what one
+    transport alone understands (`identity`, `known_hosts`, `config`), each documented there.
+    """
+
+    name: NodeName
+    host: str
+    user: str | None = None
+    port: int | None = None
+    transport: str = "auto"
+    jump: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict[str, str])

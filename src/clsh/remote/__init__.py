@@ -1,0 +1,1 @@
+"""Run commands on nodes: transports, fan-out, gathering, sessions kept open."""

@@ -1,0 +1,1 @@
+"""Ways to reach a node, one file each; the file's name is the configuration value."""

@@ -1,0 +1,34 @@
+"""Fixtures for all tests: a blocked event loop is an error, and no test reads the user's files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def blocked_loop_fails() -> Iterator[BlockBuster]:
+    with blockbuster_ctx("clsh") as guard:
+        yield guard
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("CLSH_HOSTS", "CLSH_HOSTFILE", "CLSH_CONFIG", "SSH_AUTH_SOCK", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, folder in (
+        ("HOME", ""),
+        ("XDG_CONFIG_HOME", ".config"),
+        ("XDG_STATE_HOME", ".local/state"),
+        ("XDG_RUNTIME_DIR", "run"),
+    ):
+        monkeypatch.setenv(name, str(home / folder))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
