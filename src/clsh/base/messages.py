@@ -28,7 +28,7 @@ def language() -> str:
 def _lookup(code: str) -> Callable[[str], str]:
     if code.startswith("en"):
         return str
-    import gettext  # noqa: PLC0415 - 5 ms that an English start does not pay
+    import gettext
 
     directory = Path(__file__).parents[1] / "locale"
     return gettext.translation("clsh", directory, [code], fallback=True).gettext
