@@ -1,0 +1,60 @@
+# `make help` lists what there is. Nothing is needed beyond make and Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+UV ?= uv
+QUICK ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: env demo test check bench onefile docs lock clean help
+.DEFAULT_GOAL := help
+
+env: .venv/.runs ## make .venv with clsh in it
+
+demo: .venv/.runs ## start a cluster of 4 nodes on this machine and run a first command on it
+	@$(BIN)/cl demo up
+	@echo '$$ clsh -h node1,node2,node3,node4 cat /proc/loadavg'
+	@$(BIN)/cl demo exec clsh -h node1,node2,node3,node4 cat /proc/loadavg
+	@cat tools/after_demo.txt
+
+test: .venv/.tests ## install what the tests need, run the checks and all tests with coverage
+	@$(PYTHON) tools/system_packages.py
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -p tests.support.no_skips
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+check: .venv/.tests ## lint, format, types and import layers
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports --cache-dir .import_linter_cache
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+bench: .venv/.runs ## measure clsh beside clush, pdsh and pssh (QUICK=1: a short run)
+	@$(PYTHON) tools/system_packages.py bench
+	@$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+onefile: .venv/.tests ## build dist/clsh, one executable for machines without Python, and try it
+	@$(BIN)/python tools/onefile.py
+
+docs: .venv/.tests ## build the pages in docs/, and renew the man pages and completions in share/
+	@$(BIN)/python tools/generate.py
+	@$(BIN)/sphinx-build -q -W -b html docs build/html
+
+lock: ## renew the lock files, with uv
+	@$(PYTHON) tools/lock.py $(UV)
+
+clean: ## delete what the targets above made
+	rm -rf .venv build dist .coverage .coverage.* .*_cache .hypothesis
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 18
+
+.venv/.runs: requirements.lock pyproject.toml hatch_build.py
+	@$(PYTHON) tools/environment.py requirements.lock
+	@touch $@
+
+.venv/.tests: .venv/.runs requirements-dev.lock
+	@$(PYTHON) tools/environment.py requirements-dev.lock
+	@touch $@
