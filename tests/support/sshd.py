@@ -1,7 +1,7 @@
 """A real OpenSSH sshd on a loopback port for tests, with keys of its own, as root or not.
 
-As root it can also serve an ordinary user who exists nowhere else (`user="alice"`): sshd
-then runs in a mount namespace with a passwd file of its own.
+As root it runs in a mount namespace with a passwd file of its own, so that it can also
+serve an ordinary user who exists nowhere else (`user=ORDINARY`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SSHD = "/usr/sbin/sshd"
-ALICE_UID = 31337
+ORDINARY = "clshuser"
+ORDINARY_UID = 31337
 
 
 def free_port(address: str = "127.0.0.1") -> int:
@@ -122,8 +123,7 @@ class Sshd:
         argv = [SSHD, "-D", "-e", "-f", str(config)]
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-            if self.user != getpass.getuser():
-                argv = self._with_a_user(argv)
+            argv = self._with_own_users(argv)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=log)
         self._wait()
@@ -134,17 +134,22 @@ class Sshd:
         if b"PerSourcePenalties" in run.stderr:
             config.write_text(config.read_text().replace("PerSourcePenalties no\n", ""))
 
-    def _with_a_user(self, argv: list[str]) -> list[str]:
+    def _with_own_users(self, argv: list[str]) -> list[str]:
+        """Hide root's start-up files, and make the ordinary user known to this sshd alone."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        os.chown(home, ALICE_UID, ALICE_UID)
+        uid = 0 if self.user == "root" else ORDINARY_UID
+        os.chown(home, uid, uid)
         for path in (self.folder, *self.folder.parents):
             with contextlib.suppress(PermissionError):
                 path.chmod(path.stat().st_mode | 0o011)
         self.authorized.chmod(0o644)
+        lines = Path("/etc/passwd").read_text().splitlines()
+        lines = [line for line in lines if not line.startswith(f"{self.user}:")]
+        # A password that nobody has: sshd takes '*' and '!' for a locked account.
+        lines.append(f"{self.user}:$6$none:{uid}:{uid}::{home}:/bin/sh\n")
         passwd = self.folder / "passwd"
-        line = f"{self.user}:*:{ALICE_UID}:{ALICE_UID}::{home}:/bin/sh\n"
-        passwd.write_text(Path("/etc/passwd").read_text() + line)
+        passwd.write_text("\n".join(lines))
         mount = shlex.join(["mount", "--bind", str(passwd), "/etc/passwd"])
         return ["unshare", "--mount", "sh", "-c", f"{mount} && exec {shlex.join(argv)}"]
 
@@ -195,8 +200,8 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="session")
-def alice_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    """An ordinary user logs in (sshd grants her the signal request); shared as well."""
-    user = "alice" if os.geteuid() == 0 else getpass.getuser()
-    with running(tmp_path_factory.mktemp("alice"), user=user) as server:
+def ordinary_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """An ordinary user logs in, whom sshd grants the signal request; shared as well."""
+    user = ORDINARY if os.geteuid() == 0 else getpass.getuser()
+    with running(tmp_path_factory.mktemp("ordinary"), user=user) as server:
         yield server
