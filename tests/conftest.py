@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytest_plugins = ["tests.support.many", "tests.support.sshd"]
+
 
 @pytest.fixture(autouse=True)
 def blocked_loop_fails() -> Iterator[BlockBuster]:
