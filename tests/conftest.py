@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytest_plugins = ["tests.support.many", "tests.support.sshd"]
+# many imports sshd: a plugin that is imported before its turn is not rewritten
+pytest_plugins = ["tests.support.sshd", "tests.support.many"]
 
 
 @pytest.fixture(autouse=True)
