@@ -11,7 +11,11 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 class CatalogueHook(BuildHookInterface[Any]):
     """Runs for a wheel and for an editable install, before files are collected."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(
+        self,
+        version: str,  # noqa: ARG002 - hatchling's signature
+        build_data: dict[str, Any],
+    ) -> None:
         """Compile every catalogue beside its source, and have it packed."""
         from babel.messages.mofile import write_mo
         from babel.messages.pofile import read_po

@@ -24,8 +24,8 @@ def check_python():
             "name another one: make PYTHON=python3.12 ...",
         )
     try:
-        import ensurepip  # noqa: F401 - absent from Debian's python3
-        import venv  # noqa: F401
+        import ensurepip  # noqa: F401 - only whether it is there; Debian's python3 has none
+        import venv  # noqa: F401 - the same
     except ImportError:
         explain(
             "this Python cannot make a virtual environment",
