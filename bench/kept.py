@@ -48,10 +48,10 @@ def run(tools: Tools, *, quick: bool) -> Iterator[list[str]]:
 def _interactive(tools: Tools, count: int, lines: int) -> tuple[float, list[float], int]:
     """Return the seconds to the first answer, those of each later one, and the memory."""
     hosts = tools.host_file(HOSTS[:count])
-    argv = [*tools.job("clsh", hosts, "-i").argv]
+    job = tools.job("clsh", hosts, "-i")
     with subprocess.Popen(
-        [word for word in argv if word != "-n"],
-        env=tools.environment(),
+        [word for word in job.argv if word != "-n"],
+        env=dict(job.env),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

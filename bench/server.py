@@ -82,6 +82,8 @@ class Server:
         values = {"root": self.root, "port": self.port, "user": getpass.getuser()}
         (self.root / "sshd_config").write_text(_SSHD.format(**values))
         self.config.write_text(_SSH.format(**values))
+        # ssh, clush, pdsh and pssh are told of the ssh_config by -F, clsh by its configuration.
+        (self.root / "clsh.toml").write_text(f'[shell]\nssh_config = "{self.config}"\n')
         host_key = " ".join((self.root / "host_key.pub").read_text().split()[:2])
         known = (f"[{host}]:{self.port} {host_key}\n" for host in HOSTS)
         (self.root / "known_hosts").write_text("".join(known))

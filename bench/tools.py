@@ -48,16 +48,11 @@ class Tools:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment of every tool: nothing of the user's but the PATH."""
-        # HOME is where clsh finds .ssh/config; ssh itself is told by -F.
         home = {"HOME": str(self.server.root / "home"), "LC_ALL": "C.UTF-8"}
         return {"PATH": os.environ["PATH"], **home, **more}
 
-    def clsh_options(self) -> list[str]:
-        """Return how clsh is told of the key, the port and the known hosts."""
-        return ["--ssh-config", str(self.server.config)]
-
     def _clsh(self, hosts: Path, out: Path | None, command: str) -> Job:
-        options = self.clsh_options() + (["--out", f"{out}/"] if out else [])
+        options = ["--out", f"{out}/"] if out else []
         argv: list[str | Path] = [
             _BIN / "clsh",
             "--hostfile",
@@ -68,7 +63,7 @@ class Tools:
             *options,
             command,
         ]
-        return Job(argv, self.environment())
+        return Job(argv, self.environment(CLSH_CONFIG=str(self.server.root / "clsh.toml")))
 
     def _clush(self, hosts: Path, out: Path | None, command: str) -> Job:
         options = ["-o", f"-F {self.server.config}"] + (["--outdir", str(out)] if out else [])
