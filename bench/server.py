@@ -14,8 +14,8 @@ HOSTS = [f"127.0.{third}.{fourth}" for third in (1, 2, 3, 4) for fourth in range
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 # HOME is an empty folder: a shell that sshd starts reads ~/.bashrc, which may cost more than
-# the connection. One key exchange for all: the default of OpenSSH 9.0 to 9.8 (sntrup761) costs a client 70 ms
-# a host, which would hide what the tools themselves cost.
+# the connection. One key exchange for all: the default of OpenSSH 9.0 to 9.8 (sntrup761) costs
+# a client 70 ms a host, which would hide what the tools themselves cost.
 _SSHD = """\
 Port {port}
 ListenAddress 0.0.0.0
