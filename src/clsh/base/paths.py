@@ -1,0 +1,54 @@
+"""Where files of clsh are: the XDG directories of a person, the system's for root.
+
+For root, too, a variable that is set counts, except a session's XDG_RUNTIME_DIR: that ends
+with the session. Nothing is made here.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SESSIONS = Path("/run/user")
+
+
+def config_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where `clsh.toml` is looked for."""
+    return _place(environ, "XDG_CONFIG_HOME", ".config", "/etc")
+
+
+def state_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where files are that must outlive a restart."""
+    return _place(environ, "XDG_STATE_HOME", ".local/state", "/var/lib")
+
+
+def cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where files are that may be deleted at any time."""
+    return _place(environ, "XDG_CACHE_HOME", ".cache", "/var/cache")
+
+
+def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where sockets are; a person without XDG_RUNTIME_DIR has one by user id.
+
+    That one is below a directory that others may write to: who makes it must refuse one
+    that is not the user's own with mode 0700.
+    """
+    given = Path(environ.get("XDG_RUNTIME_DIR", ""))
+    root = os.geteuid() == 0
+    if given.is_absolute() and not (root and given.is_relative_to(_SESSIONS)):
+        return given / "clsh"
+    return Path("/run/clsh") if root else Path(tempfile.gettempdir()) / f"clsh-{os.geteuid()}"
+
+
+def _place(environ: Mapping[str, str], variable: str, below_home: str, for_root: str) -> Path:
+    given = Path(environ.get(variable, ""))
+    if given.is_absolute():  # XDG: a relative one is to be ignored
+        return given / "clsh"
+    if os.geteuid() == 0:
+        return Path(for_root) / "clsh"
+    return Path(environ.get("HOME") or Path.home()) / below_home / "clsh"
