@@ -36,10 +36,10 @@ bench: .venv/.runs ## measure clsh beside clush, pdsh and pssh (QUICK=1: a short
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 onefile: .venv/.tests ## build dist/clsh, one executable for machines without Python, and try it
-	@$(BIN)/python tools/onefile.py
+	@$(BIN)/python -m tools.onefile
 
-docs: .venv/.tests ## build the pages in docs/, and renew the man pages and completions in share/
-	@$(BIN)/python tools/generate.py
+docs: .venv/.tests ## build the pages in docs/, and renew the man pages and the completions
+	@$(BIN)/python -m tools.generate
 	@$(BIN)/sphinx-build -q -W -b html docs build/html
 
 lock: ## renew the lock files, with uv

@@ -76,6 +76,8 @@ def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
 
 def _say_what_values_are(parser: argparse.ArgumentParser) -> None:
     for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            continue
         if action.metavar in _ASKED:
             function = _ASKED[action.metavar][0]
         elif action.metavar == "COMMAND":
@@ -95,7 +97,7 @@ def _fish(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield f"complete -c {name} -e"
     if name == "clsh":
         # The first word that is no option begins a command of the node.
-        yield "complete -c clsh -a '(__fish_complete_subcommand)'"
+        yield "complete -c clsh -a '(__fish_complete_command)'"
     yield from _fish_options(f"complete -c {name}", parser)
     children = _subparsers(parser)
     if children:

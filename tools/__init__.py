@@ -1,0 +1,1 @@
+"""What make runs: environment, packages, generated files. Nothing of it is installed."""

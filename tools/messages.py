@@ -1,0 +1,106 @@
+"""Find the messages that people read, and bring the catalogues up to date with them.
+
+    python -m tools.messages
+
+A message is a literal given to `tr`, the text or hint of one of our errors (`render.fail`
+translates both), or the HELP of a sub-command. What is put together by f-strings is not
+translated, nor why a node failed: that is often said by the node.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po, write_po
+
+from clsh.base import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ROOT / "src/clsh"
+LOCALES = SOURCES / "locale"
+_ERRORS = {
+    name
+    for name, value in vars(errors).items()
+    if isinstance(value, type) and issubclass(value, errors.ClshError)
+}
+
+
+def found() -> dict[str, set[str]]:
+    """Return each message with the files that have it."""
+    messages: dict[str, set[str]] = {}
+    for path in sorted(SOURCES.rglob("*.py")):
+        for text in _in_tree(ast.parse(path.read_text(encoding="utf-8"))):
+            messages.setdefault(text, set()).add(str(path.relative_to(SOURCES)))
+    return messages
+
+
+def catalogue(language: str) -> Catalog:
+    """Return the kept catalogue of a language, an empty one when there is none."""
+    path = _path(language)
+    if not path.exists():
+        return Catalog(locale=language)
+    with path.open("rb") as lines:
+        return read_po(lines, locale=language)
+
+
+def languages() -> list[str]:
+    """Return the languages that have a catalogue."""
+    return sorted(path.parts[-3] for path in LOCALES.glob("*/LC_MESSAGES/clsh.po"))
+
+
+def _path(language: str) -> Path:
+    return LOCALES / language / "LC_MESSAGES/clsh.po"
+
+
+def _in_tree(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="tr") | ast.Attribute(attr="tr"), args=[first, *_]):
+                yield from _literals(first)
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in _ERRORS:
+                hints = [keyword.value for keyword in keywords if keyword.arg == "hint"]
+                for value in [*args[:1], *hints]:
+                    yield from _literals(value)
+            case ast.Assign(targets=[ast.Name(id="HELP")], value=value):
+                yield from _literals(value)
+            case _:
+                pass
+
+
+def _literals(node: ast.expr) -> Iterator[str]:
+    """Yield the string that `node` is, or both of an `a if b else c`."""
+    match node:
+        case ast.Constant(value=str(text)) if any(map(str.isalpha, text)):
+            yield text
+        case ast.IfExp(body=body, orelse=other):
+            yield from _literals(body)
+            yield from _literals(other)
+        case _:
+            pass
+
+
+def main() -> None:
+    """Rewrite each catalogue: the messages that there are, with the translations it has."""
+    messages = found()
+    for language in languages():
+        old = catalogue(language)
+        new = Catalog(locale=language, project="clsh", header_comment="", fuzzy=False)
+        for text in sorted(messages):
+            kept = old.get(text)
+            places = [(name, 0) for name in sorted(messages[text])]
+            new.add(text, kept.string if kept else "", places)
+        with _path(language).open("wb") as file:
+            write_po(file, new, width=100, omit_header=True, include_lineno=False)
+        missing = [message.id for message in new if message.id and not message.string]
+        print(f"{language}: {len(messages)} messages, {len(missing)} not translated")
+        print(*(f"  {text!r}" for text in missing), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
