@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from clsh.base.errors import UsageError
 
@@ -95,7 +95,7 @@ class Options(argparse.Namespace):
     err: str | None
     append: bool
     status: bool
-    color: str | None
+    color: Literal["auto", "always", "never"] | None
     fanout: int | None
     connect_timeout: float | None
     timeout: float | None
@@ -108,7 +108,7 @@ class Options(argparse.Namespace):
     ask_pass: bool
     pass_file: str | None
     tty: bool
-    on_lost: str | None
+    on_lost: Literal["continue", "stop"] | None
     grace: float | None
     transport: str | None
     interactive: bool
@@ -118,11 +118,6 @@ class Options(argparse.Namespace):
     version: bool
     help: bool
     words: list[str]
-
-    @property
-    def colour(self) -> bool | None:
-        """Whether labels are coloured; None leaves it to where they are shown."""
-        return {"always": True, "never": False}.get(self.color or "auto")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from clsh.cli.outcome import error_line, is_well
 from clsh.cli.output.progress import Counts
-from clsh.cli.output.report import Kept, Report, View
+from clsh.cli.output.report import Kept, Report
+from clsh.remote.gather import Gather
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from clsh.cli.console import Console
     from clsh.cli.output.out_files import OutFiles
+    from clsh.cli.output.report import View
     from clsh.nodes.model import Node
     from clsh.remote.fanout import Outcome
-    from clsh.remote.gather import Gather, Spool
+    from clsh.remote.gather import Spool
     from clsh.remote.transport import Sink, Stream
-
-__all__ = ["Look", "Printer", "View"]
 
 _STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
 
@@ -36,7 +36,7 @@ class Look:
     leaves out nodes that did well. `largest_first` orders groups, otherwise by node.
     """
 
-    view: View = "lines"
+    view: View | None = None
     live: bool = True
     json: bool = False
     only_failed: bool = False
@@ -81,13 +81,12 @@ class Printer:
         look: Look,
         nodes: Sequence[Node],
         files: OutFiles | None = None,
-        gather: Gather | None = None,
     ) -> None:
         self.counts = Counts(len(nodes))
         self._console = console
         self._look = look
         self._files = files
-        self._gather = gather
+        self._gather = Gather() if look.view else None
         self._index: dict[str, int] = {node.name: index for index, node in enumerate(nodes)}
         self._sinks: dict[str, _NodeSink] = {}
         self._ended: dict[str, Outcome] = {}
@@ -125,9 +124,8 @@ class Printer:
 
             self._console.text("stdout", ended(outcome))
         elif outcome.state == "done" and sink and self._shows_nothing(sink):
-            self._console.text(
-                "stdout", self._console.label("stdout", node, self._index[node]) + b"\n"
-            )
+            label = self._console.label("stdout", node, self._index[node])
+            self._console.text("stdout", label + b"\n")
         if told := error_line(outcome, sink.lines if sink else 0):
             self._console.talk(told)
 
@@ -140,7 +138,7 @@ class Printer:
 
     async def report(self) -> bool:
         """Show what was kept; returns False when some output was too much to be kept."""
-        if not self._gather:
+        if not self._look.view:
             return True
         kept = [
             Kept(outcome, sink.spools, index)
@@ -151,6 +149,18 @@ class Printer:
         return await Report(self._console, largest_first=self._look.largest_first).show(
             self._look.view, kept
         )
+
+    def over(self, code: int, failed: int) -> None:
+        """Write the last object of `--json`."""
+        if self._look.json:
+            from clsh.cli.output.json_lines import over
+
+            self._console.text("stdout", over(code, self.counts.all, failed))
+
+    def close(self) -> None:
+        """Give back what was kept."""
+        if self._gather:
+            self._gather.close()
 
     def _feed(self, node: str, stream: Stream) -> _Feed:
         if self._look.json:
