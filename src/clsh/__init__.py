@@ -1,3 +1,20 @@
 """The cluster that you can reach over SSH, used as one machine."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+__all__ = ["Cluster", "Output", "Result", "Results", "run"]
+
+if TYPE_CHECKING:
+    from clsh.cluster import Cluster, Output, Result, Results, run
+
+
+def __getattr__(name: str) -> object:
+    """Load the library when it is first used: the command line needs none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from clsh import cluster
+
+    return getattr(cluster, name)
