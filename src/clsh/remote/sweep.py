@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clsh.remote.quoting import in_sh
+
 if TYPE_CHECKING:
     from clsh.remote.transport import SignalName
 
 NOT_UNDER_SSHD = 4
 """Exit status of the scripts when no sshd was found above them: nothing was signalled."""
 
-# Single quotes and '!' may not occur (the login shell may be csh or fish), nor newlines.
 # In every script: $top is the sshd of this connection, $me the child of it that leads to
 # us. A server that is not forked for each connection is refused by its name, or else the
 # commands of other people's connections would be found as well.
@@ -51,17 +52,13 @@ _GROUPS = (
 )
 
 
-def _in_sh(text: str) -> str:
-    return f"exec /bin/sh -c '{text}'"
-
-
 def script(signal: SignalName, pid: int | None = None) -> str:
     """Return the line that signals every other command of this connection, or only `pid`.
 
     A `pid` that is no longer a command of this connection is left alone.
     """
     wanted = "" if pid is None else f"[ $c = {pid} ] || continue; "
-    return _in_sh(
+    return in_sh(
         _FIND_SSHD + _CHILDREN + _GROUPS + "children | while read -r t c; do "
         f"[ $c = $me ] && continue; {wanted}"
         f"for g in $(groups $c); do kill -{signal} -$g; done; done 2>/dev/null; exit 0"
@@ -70,7 +67,7 @@ def script(signal: SignalName, pid: int | None = None) -> str:
 
 def listing() -> str:
     """Return the line that lists the commands of this connection for `parse`."""
-    return _in_sh(
+    return in_sh(
         _FIND_SSHD + _CHILDREN + "children | while read -r t c; do "
         'k=command; [ $c = $me ] && k=self; echo "clsh $k $t $c"; done'
     )

@@ -1,0 +1,381 @@
+"""A Session on one asyncssh connection: channels, back-pressure, signals, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+import asyncssh
+from asyncssh.packet import String
+
+from clsh.base.errors import NodeError, NodeLostError
+from clsh.remote import sweep
+from clsh.remote.transport import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Coroutine
+
+    from clsh.nodes.model import Node
+    from clsh.remote.transport import Command, SignalName, Sink, Stream
+
+# sshd allows 10 sessions a connection (MaxSessions); one is kept free for the sweep.
+_CHANNELS = 9
+_KILL_S = 0.3
+_CLOSE_S = 1.0
+
+
+class _Channel(asyncssh.SSHClientSession[bytes]):
+    """One command: passes its output to the sink, pausing the channel while that is full.
+
+    `done` ends when all output has been written or `error` is set, `closed` with the channel.
+    """
+
+    def __init__(self, session: SshSession, sink: Sink) -> None:
+        self._session = session
+        self._sink = sink
+        self._full: asyncio.Future[None] | None = None
+        self._late: deque[tuple[Stream, bytes]] = deque()
+        self._complete = False
+        loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self.number = 0
+        self.exit: Exit | None = None
+        self.error: BaseException | None = None
+        self.writable = asyncio.Event()
+        self.writable.set()
+
+    # What asyncssh calls.
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self.channel = cast("Any", chan)
+        self._session.opened.add(self)
+
+    def session_started(self) -> None:
+        self.number = self._session.next_number()
+        if self.exit is None and not self.closed.done():  # a short command is over by now
+            self._session.living.append(self)
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        stream: Stream = "stderr" if datatype else "stdout"
+        if self._full is not None:
+            self._late.append((stream, data))
+        elif self.error is None:
+            self._write(stream, data)
+
+    def eof_received(self) -> bool:
+        self._complete = True
+        return True  # our own side stays open for stdin
+
+    def exit_status_received(self, status: int) -> None:
+        self._ended(Exit(status=status))
+
+    def exit_signal_received(  # the names are asyncssh's
+        self,
+        signal: str,
+        core_dumped: bool,  # noqa: ARG002
+        msg: str,  # noqa: ARG002
+        lang: str,  # noqa: ARG002
+    ) -> None:
+        self._ended(Exit(signal=signal))
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's
+        self.channel.resume_reading()  # asyncssh would drop what it holds for us
+        self._ended(self.exit)
+        self._session.opened.discard(self)
+        self.closed.set_result(None)
+        self.writable.set()
+        self._finish()
+
+    # Our own side.
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection died before the end and all output had come."""
+        return self.exit is None or not self._complete
+
+    def _ended(self, how: Exit | None) -> None:
+        self.exit = how
+        if self in self._session.living:
+            self._session.living.remove(self)
+
+    def _write(self, stream: Stream, data: bytes) -> None:
+        try:
+            room = self._sink.write(stream, data)
+        except BaseException as error:  # noqa: BLE001 - raised again by run()
+            self.fail(error)
+            return
+        if room is not None:
+            self.channel.pause_reading()
+            self._full = asyncio.ensure_future(_wait(room))
+            self._full.add_done_callback(self._has_room)
+
+    def _has_room(self, full: asyncio.Future[None]) -> None:
+        self._full = None
+        if full.cancelled():
+            self.fail(asyncio.CancelledError())
+            return
+        if error := full.exception():
+            self.fail(error)
+            return
+        while self._late and self._full is None and self.error is None:
+            self._write(*self._late.popleft())
+        if self._full is None and not self.closed.done():
+            self.channel.resume_reading()
+        self._finish()
+
+    def fail(self, error: BaseException) -> None:
+        """End the command with `error`; nothing more goes to the sink."""
+        self.error = self.error or error
+        self._late.clear()
+        if self._full is not None:
+            self._full.cancel()
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def _finish(self) -> None:
+        if self.closed.done() and self._full is None and not self.done.done():
+            self.done.set_result(None)
+
+
+class _Collector:
+    """The sink of our own scripts."""
+
+    def __init__(self) -> None:
+        self.output = bytearray()
+
+    def write(self, stream: Stream, data: bytes) -> None:
+        if stream == "stdout" and len(self.output) < 1 << 20:
+            self.output += data
+
+
+class SshSession:
+    """Commands on one connection; `gone` ends with the connection."""
+
+    def __init__(
+        self,
+        node: Node,
+        connection: asyncssh.SSHClientConnection,
+        gone: asyncio.Future[Exception | None],
+    ) -> None:
+        self._node = node
+        self._connection = connection
+        self._create = cast("Any", connection).create_session
+        self._gone = gone
+        self._closing = False
+        self._slots = asyncio.Semaphore(_CHANNELS)
+        self._sweeping = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._starting = 0
+        self._numbers = itertools.count(1)
+        self._signals_refused = False
+        self.opened: set[_Channel] = set()
+        # Commands that run, in the order in which the node confirmed their start.
+        self.living: list[_Channel] = []
+
+    def next_number(self) -> int:
+        """Count the commands in the order of their start."""
+        return next(self._numbers)
+
+    @property
+    def node(self) -> Node:
+        """The node that this session reaches."""
+        return self._node
+
+    async def run(
+        self, command: Command, sink: Sink, stdin: AsyncIterator[bytes] | None = None
+    ) -> Exit:
+        """Run `command`; see Session."""
+        async with self._slots:
+            channel = await self._start(command, sink)
+            feeder = asyncio.create_task(_feed(channel, stdin))
+            feeder.add_done_callback(lambda task: _check_feeder(task, channel))
+            try:
+                await channel.done
+            except asyncio.CancelledError:
+                channel.fail(asyncio.CancelledError())
+                raise
+            finally:
+                feeder.cancel()
+                await self._settle(channel)
+            if channel.error is not None:
+                raise channel.error
+            if channel.lost and self._connection.is_closed():
+                raise await self.lost()
+            return channel.exit or Exit()
+
+    async def signal(self, name: SignalName) -> None:
+        """Signal all commands; see Session."""
+        channels = list(self.living)
+        if not channels:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                taken = await asyncio.gather(*(self._request(c, name) for c in channels))
+                if not all(taken):
+                    async with self._sweeping:
+                        await self._script(sweep.script(name))
+
+    async def lost(self) -> NodeLostError:
+        """Wait for the end of the connection; see Session."""
+        error = await asyncio.shield(self._gone)
+        if self._closing:
+            reason = "closed"
+        elif error is None or isinstance(error, asyncssh.ConnectionLost):
+            reason = getattr(error, "reason", "") or "the node closed the connection"
+            if "keepalive" in reason:
+                reason = "no answer from the node"
+            elif reason == "Connection lost":
+                reason = "the connection ended"
+        elif isinstance(error, OSError):
+            reason = (error.strerror or str(error)).lower()
+        else:
+            reason = str(error)
+        return NodeLostError(self._node.name, reason)
+
+    async def aclose(self) -> None:
+        """Close the connection; see Session."""
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        self._connection.close()
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._connection.wait_closed()
+        except TimeoutError:
+            self._connection.abort()
+
+    async def _start(self, command: Command, sink: Sink) -> _Channel:
+        """Open a channel and run the command; a cancel leaves nothing running."""
+        channel = _Channel(self, sink)
+        opening = self._spawn(self._open(channel, command))
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            channel.fail(asyncio.CancelledError())
+            await asyncio.wait([opening], timeout=_KILL_S)
+            raise
+        return channel
+
+    async def _open(self, channel: _Channel, command: Command) -> None:
+        line = command.line.encode("utf-8", "surrogateescape") or b" "  # b"" would be a shell
+        self._starting += 1
+        try:
+            while channel.error is None:
+                others = [other.closed for other in self.opened]
+                try:
+                    await self._create(
+                        lambda: channel,
+                        line,
+                        request_pty="force" if command.tty else False,
+                        term_type="xterm-256color" if command.tty else None,
+                        term_size=(command.columns, command.rows) if command.tty else None,
+                    )
+                    break
+                except asyncssh.ChannelOpenError as error:
+                    if self._connection.is_closed():
+                        raise await self.lost() from None
+                    if not others:
+                        reason = f"the node refuses to run commands: {error.reason}"
+                        raise NodeError(self._node.name, reason) from None
+                # MaxSessions is smaller here: one of the others must end first.
+                await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+        except (asyncssh.Error, OSError):
+            raise await self.lost() from None
+        finally:
+            self._starting -= 1
+        if channel.error is not None:  # cancelled meanwhile
+            await self._settle(channel)
+
+    async def _settle(self, channel: _Channel) -> None:
+        """KILL what the channel still runs, for at most the time that a cancel may take."""
+        if channel.closed.done() or channel not in self.opened:
+            return
+        killing = self._spawn(self._kill(channel))
+        try:
+            await asyncio.wait([killing], timeout=_KILL_S)
+        finally:
+            channel.channel.abort()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task that goes on when its starter is cancelled, until `aclose`."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+    async def _kill(self, channel: _Channel) -> None:
+        if not await self._request(channel, "KILL"):
+            await self._sweep(channel)
+        await asyncio.wait([channel.closed])
+
+    async def _request(self, channel: _Channel, name: SignalName) -> bool:
+        """Ask sshd to signal a command; False when it refuses, as it does to root before 9.8."""
+        if self._signals_refused:
+            return False
+        # asyncssh's own send_signal does not ask for an answer, and a refusal is silent then.
+        try:
+            taken = await channel.channel._make_request(b"signal", String(name))  # noqa: SLF001
+        except (asyncssh.Error, OSError):
+            return True  # the connection is gone
+        if channel not in self.living:
+            return True
+        self._signals_refused = not taken
+        return bool(taken)
+
+    async def _sweep(self, channel: _Channel) -> None:
+        """KILL one command by a script of our own, see clsh.remote.sweep."""
+        async with self._sweeping:
+            if self.living == [channel] and not self._starting:
+                await self._script(sweep.script("KILL"))
+                return
+            while channel in self.living:
+                output, older = await self._script(sweep.listing())
+                if channel not in older:
+                    return
+                pid = sweep.pick(sweep.parse(output), older.index(channel), len(older))
+                if pid is not None:
+                    await self._script(sweep.script("KILL", pid))
+                    return
+
+    async def _script(self, line: str) -> tuple[bytes, list[_Channel]]:
+        """Return the output of a script, and the commands older than it that still run."""
+        collector = _Collector()
+        channel = _Channel(self, collector)
+        try:
+            await self._create(lambda: channel, line, request_pty=False)
+        except (asyncssh.Error, OSError):
+            return b"", []
+        channel.channel.write_eof()
+        await channel.done
+        return bytes(collector.output), [c for c in self.living if c.number < channel.number]
+
+
+async def _wait(room: Awaitable[None]) -> None:
+    await room
+
+
+async def _feed(channel: _Channel, stdin: AsyncIterator[bytes] | None) -> None:
+    if stdin is not None:
+        async for data in stdin:
+            await channel.writable.wait()
+            if channel.channel.is_closing():
+                return
+            channel.channel.write(data)
+        await channel.writable.wait()
+    channel.channel.write_eof()
+
+
+def _check_feeder(task: asyncio.Task[None], channel: _Channel) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        channel.fail(error)
