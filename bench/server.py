@@ -39,10 +39,9 @@ Host *
   Port {port}
   IdentityFile {root}/key
   IdentitiesOnly yes
-  IdentityAgent none
   UserKnownHostsFile {root}/known_hosts
   GlobalKnownHostsFile /dev/null
-  StrictHostKeyChecking yes
+  StrictHostKeyChecking accept-new
   LogLevel ERROR
 """
 

@@ -60,7 +60,7 @@ def scripts() -> dict[str, str]:
 
 
 def _by_shtab(parser: argparse.ArgumentParser, shell: str, preamble: str) -> str:
-    text = shtab.complete(parser, shell, preamble={shell: preamble})
+    text = shtab.complete(parser, shell, preamble={shell: preamble})  # type: ignore[arg-type]  # its hint is wrong
     # What shtab says about itself and about installing is not for the reader of our file.
     text = re.sub(r"(?m)^# (AUTOMATICALLY|Usage|1\)|2\)|See also|  ).*\n", "", text)
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)

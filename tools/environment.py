@@ -12,11 +12,11 @@ from pathlib import Path
 VENV = Path(".venv")
 
 
-def explain(problem, remedy):
+def explain(problem: str, remedy: str) -> None:
     sys.exit(f"clsh: {problem}\n  {remedy}")
 
 
-def check_python():
+def check_python() -> None:
     version = ".".join(map(str, sys.version_info[:2]))
     if sys.version_info < (3, 11):  # noqa: UP036 - this file is what tells it
         explain(
@@ -33,13 +33,13 @@ def check_python():
         )
 
 
-def pip(*words):
-    command = [VENV / "bin/python", "-m", "pip", "install", "--quiet", *words]
+def pip(*words: str) -> None:
+    command = [str(VENV / "bin/python"), "-m", "pip", "install", "--quiet", *words]
     if subprocess.call(command, stdin=subprocess.DEVNULL) != 0:
         explain("pip could not install what is needed", "its words are above; then make env again")
 
 
-def main(lock):
+def main(lock: str) -> None:
     check_python()
     if not Path(VENV, "bin/pip").exists():
         print(f"making {VENV}", flush=True)
