@@ -37,10 +37,14 @@ _MOST_TALK = 64 * 1024
 # The line is read by the login shell of the one who logs in, with or without sudo.
 _OUTER = 'exec sudo "$@" "${SHELL:-/bin/sh}"'
 _INNER = 'echo "$1 $$" >&2; exec "$3" -c "$2"'
-# The command stands in a process group of sudo's making, which has the session's or its own.
+# $1 is the signal, $2 the shell that became the command. Its process group is its own or, as
+# sudoers has it, sudo's too: sudo passes on what it is sent, and nothing is to come twice.
 _SIGNAL = (
-    "if [ -r /proc/$2/stat ]; then s=$(cat /proc/$2/stat); set -- $1 ${s##*) }; g=$4; "
-    "else g=$(ps -o pgid= -p $2); g=$((g+0)); fi; kill -$1 -$g"
+    "[ -r /proc/$2/stat ] || { g=$(ps -o pgid= -p $2) && kill -$1 -$((g+0)); exit; }; "
+    "s=$(cat /proc/$2/stat); set -- $1 ${s##*) }; "
+    "[ $1 = KILL ] && { kill -KILL -$4; exit; }; "
+    'sed -n "s/^\\([0-9]*\\) (\\(.*\\)) [A-Za-z] [0-9]* $4 .*/\\1 \\2/p" /proc/[0-9]*/stat '
+    "2>/dev/null | while read -r p n; do [ $n = sudo ] || kill -$1 $p; done"
 )
 
 
