@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FILE_NAME = "clsh.toml"
-INVENTORY = ("default", "defaults", "nodes", "groups", "node", "cluster")
+INVENTORY = ("default", "defaults", "nodes", "groups", "clusters")
 
 _WORD = re.compile(r"[A-Za-z0-9_@.,+^*-]+", re.ASCII)
 
@@ -81,7 +81,7 @@ _RULES = {
 class Config:
     """Every value, and where it came from; `tables` is the inventory as TOML has it.
 
-    `file` is where the configuration is, or would be: `text` is empty when it is not there.
+    `file` is where the configuration is, or would be; `text` is what it holds.
     """
 
     file: Path

@@ -57,15 +57,15 @@ def choose(
     user = user_name(asked.user) if asked.user is not None else None
     book = _Book(inventory, user)
     named = _from_options(asked, book) or _from_places(asked, environ, book, cwd)
-    nodes = entry.unique(named.nodes)
+    nodes = entry.unique(map(book.complete, named.nodes))
     if not nodes:
         raise UsageError("no node is named", hint="the group or list is empty")
     if asked.exclude:
         with entry.located("-x"):
-            nodes = _without(nodes, book.lists(asked.exclude))
+            nodes = _without(nodes, map(book.complete, book.lists(asked.exclude)))
     if len(nodes) > LIMIT:
         raise entry.too_many()
-    return Choice(tuple(book.complete(node) for node in nodes), named.note)
+    return Choice(tuple(entry.shortened(nodes)), named.note)
 
 
 class _Book:
@@ -121,8 +121,10 @@ class _Book:
 
 def _merged(node: Node, known: Node) -> Node:
     """Return what was written of a node, the rest as the inventory has it."""
+    same = node.port in {None, known.port} and node.host == known.name
     return replace(
         node,
+        name=known.name if same else node.name,
         host=known.host if node.host == known.name else node.host,
         user=node.user or known.user,
         port=node.port or known.port,
@@ -192,11 +194,16 @@ def _read(name: str, book: _Book, cwd: Path) -> tuple[Node, ...]:
     return tuple(hostfile.parse(text, shown, book.group))
 
 
-def _without(nodes: list[Node], away: list[Node]) -> list[Node]:
-    """Take away nodes by name, and every port of a host that is named without one."""
-    names = {node.name for node in away}
-    hosts = {node.host for node in away if node.port is None}
-    left = [node for node in nodes if node.name not in names and node.host not in hosts]
+def _without(nodes: Iterable[Node], away: Iterable[Node]) -> list[Node]:
+    """Take away nodes by name or address, and every port of a host named without one."""
+    gone: set[object] = set()
+    for node in away:
+        gone |= {node.name, (entry.without_port(node.name), node.port)}
+    left: list[Node] = []
+    for node in nodes:
+        base = entry.without_port(node.name)
+        if gone.isdisjoint({node.name, node.host, base, (base, node.port)}):
+            left.append(node)
     if not left:
         raise UsageError("no node is left", hint="all that were named are taken away")
     return left

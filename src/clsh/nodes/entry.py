@@ -7,7 +7,9 @@ brackets when a port follows), or `podman://name`, `docker://name`, `local://`, 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
@@ -93,6 +95,20 @@ def located(where: str) -> Generator[None, None, None]:
         raise UsageError(f"{where}: {error}", hint=error.hint) from error
 
 
+def without_port(name: str) -> str:
+    """Return the host in the name of an entry that has a port: `node1` of `node1:2222`."""
+    return _host_and_port(name)[0] if ":" in name else name
+
+
+def shortened(nodes: Sequence[Node]) -> list[Node]:
+    """Drop the port from the names of those nodes whose host is there only once."""
+    hosts = Counter(without_port(node.name) for node in nodes)
+    return [
+        replace(node, name=node_name(host)) if host != node.name and hosts[host] == 1 else node
+        for node, host in ((node, without_port(node.name)) for node in nodes)
+    ]
+
+
 def too_many() -> UsageError:
     """Return the error for a list that is longer than any cluster."""
     return UsageError(f"more than {LIMIT:,} nodes", hint="name a smaller set")
@@ -154,8 +170,8 @@ def _places(text: str) -> list[str]:
 
 def _host_and_port(place: str) -> tuple[str, int | None]:
     if place.startswith("["):
-        host, _, port = place[1:].partition("]")
-        if not is_ipv6(host) or (port and not port.startswith(":")):
+        host, closed, port = place[1:].partition("]")
+        if not closed or not is_ipv6(host) or (port and not port.startswith(":")):
             raise UsageError(
                 f"bad host name {place[:80]!r}", hint="an IPv6 address is written [::1]:2222"
             )
@@ -176,7 +192,7 @@ def _bare_ipv6(text: str) -> tuple[str, int | None]:
 
 
 def _ssh_node(user: str | None, host: str, port: int | None) -> Node:
-    """Name a node by what was written, its port included: one host may have several sshd."""
+    """Name a node by host and port: one host may have several sshd (see `shortened`)."""
     host = host_address(host)
     if port is None:
         name = host

@@ -1,7 +1,7 @@
 """The inventory: the nodes, clusters and groups that the configuration file names.
 
 Each node belongs to one cluster at most. What a node's own table leaves open comes from its
-cluster, then from `[defaults]`. The names without a cluster are its top level.
+cluster, then from `[defaults]`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 32  # groups within groups
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
-_CLUSTER = (*SHARED, "nodes", "groups", "node")
+_CLUSTER = (*SHARED, "nodes", "groups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,15 @@ class Inventory:
         """
         found = [node for one in expand(name) for node in self._group(one)]
         return tuple(entry.unique(found))
+
+    def memberships(self) -> dict[str, list[str]]:
+        """Return the groups that each node is in, by its name; clusters are left out."""
+        clusters = set(self.clusters.values())
+        found: dict[str, list[str]] = {}
+        for group, nodes in self.groups.items():
+            for node in nodes if group not in clusters else ():
+                found.setdefault(node.name, []).append(group)
+        return found
 
     def _group(self, name: str) -> tuple[Node, ...]:
         return self.groups[_full_name(self.groups, name)]
@@ -107,60 +116,71 @@ class _Builder:
         tables = self.config.tables
         defaults = self.settings(tables.get("defaults", {}), SHARED, "defaults")
         shared: dict[str | None, dict[str, str]] = {}
-        for name, value in self.table(tables.get("cluster", {}), "cluster").items():
-            shared[name] = self.cluster(name, self.table(value, "cluster", name))
-        self.scope(tables, "")
-        members = {
-            name: fill(fill(self.owned(node), shared.get(self.clusters.get(name), {})), defaults)
+        for name, value in self.table(tables.get("clusters", {}), "clusters").items():
+            shared[name] = self.cluster(name, self.table(value, "clusters", name))
+        self.scope(tables.get("groups", {}), "", "groups")
+        for entries, value in self.table(tables.get("nodes", {}), "nodes").items():
+            self.node_table(entries, value)
+        settled = [
+            fill(fill(self.owned(node), shared.get(self.clusters.get(name), {})), defaults)
             for name, node in self.found.items()
+        ]
+        short = dict(zip(self.found, entry.shortened(settled), strict=True))
+        members: dict[str, Node] = {node.name: node for node in short.values()}
+        groups = {g: tuple(short[name] for name in names) for g, names in self.groups.items()}
+        clusters: dict[str, str] = {
+            short[name].name: cluster for name, cluster in self.clusters.items()
         }
-        groups = {g: tuple(members[name] for name in names) for g, names in self.groups.items()}
         default = tables.get("default")
         if not isinstance(default, str | None):
             where = self.config.where("default")
             raise ConfigError(f"{where} must be the name of a group; it is {default!r}")
-        inventory = Inventory(members, groups, self.clusters, default)
+        inventory = Inventory(members, groups, clusters, default)
         with self.located("default"):
             inventory.default()
         return inventory
 
     def cluster(self, name: str, table: Mapping[str, object]) -> dict[str, str]:
         """Read one cluster and return what its nodes have in common."""
-        self.check_name("cluster", name)
-        check_keys(self.config, ("cluster", name), table, _CLUSTER)
-        self.groups[name] = self.scope(table, f"{name}:", "cluster", name)
-        for node in self.groups[name]:
+        at = ("clusters", name)
+        self.check_name(*at)
+        check_keys(self.config, at, table, _CLUSTER)
+        groups = self.scope(table.get("groups", {}), f"{name}:", *at, "groups")
+        members: dict[str, None] = {}
+        if "nodes" in table:
+            key = (*at, "nodes")
+            members = dict.fromkeys(groups.read(key, self.lists(table["nodes"], *key)))
+        for full in groups.texts:
+            members.update(dict.fromkeys(self.groups[full]))
+        for node in members:
             other = self.clusters.setdefault(node, name)
             if other != name:
                 raise ConfigError(
-                    f"{self.config.where('cluster', name)}: {node} is in cluster {other} as well",
+                    f"{self.config.where(*at)}: {node} is in cluster {other} as well",
                     hint="a node has one cluster; groups may share nodes",
                 )
+        self.groups[name] = tuple(members)
         common = {key: value for key, value in table.items() if key in SHARED}
-        return self.settings(common, SHARED, "cluster", name)
+        return self.settings(common, SHARED, *at)
 
-    def scope(self, table: Mapping[str, object], prefix: str, *at: str) -> tuple[str, ...]:
-        """Read `nodes`, `groups` and `node` of a cluster or the top level; return all names."""
+    def scope(self, value: object, prefix: str, *at: str) -> _Groups:
+        """Read the groups of a cluster, or those of the top level."""
         texts: dict[str, _Place] = {}
-        for name, value in self.table(table.get("groups", {}), *at, "groups").items():
-            key = (*at, "groups", name)
-            self.check_name(*key)
+        for name, lists in self.table(value, *at).items():
+            self.check_name(*at, name)
             if prefix + name in self.groups:
-                raise ConfigError(f"{self.config.where(*key)} is the name of a cluster as well")
-            texts[prefix + name] = key, self.lists(value, *key)
+                raise ConfigError(
+                    f"{self.config.where(*at, name)} is the name of a cluster as well"
+                )
+            texts[prefix + name] = (*at, name), self.lists(lists, *at, name)
         groups = _Groups(self, texts, closed=bool(prefix))
-        names: dict[str, None] = {}
-        if "nodes" in table:
-            key = (*at, "nodes")
-            names.update(dict.fromkeys(groups.read(key, self.lists(table["nodes"], *key))))
         for full in texts:
-            names.update(dict.fromkeys(groups.resolve(full)))
-        for name, value in self.table(table.get("node", {}), *at, "node").items():
-            names.update(dict.fromkeys(self.node_table(name, value, *at, "node", name)))
-        return tuple(names)
+            groups.resolve(full)
+        return groups
 
-    def node_table(self, entries: str, value: object, *at: str) -> list[str]:
+    def node_table(self, entries: str, value: object) -> None:
         """Keep what the table of a node or node set says; a later table replaces its keys."""
+        at = ("nodes", entries)
         settings = self.settings(value, KEYS, *at)
         with self.located(*at):
             nodes = entry.parse(entries)
@@ -170,7 +190,6 @@ class _Builder:
                 self.mention(node)
                 _, before = self.own.get(node.name, ((), {}))
                 self.own[node.name] = at, {**before, **settings}
-        return [node.name for node in nodes]
 
     @contextmanager
     def located(self, *at: str) -> Generator[None, None, None]:

@@ -128,8 +128,9 @@ def _count_range(item: str, part: str) -> int:
 
 
 def _bad(text: str, why: str) -> UsageError:
+    kind = "node set" if "[" in text or "]" in text else "host name"
     return UsageError(
-        f"bad node set {_shown(text)}: {why}",
+        f"bad {kind} {_shown(text)}: {why}",
         hint="a node set is written web[01-16,20] or node[1-9/2]; commas separate names",
     )
 
