@@ -236,16 +236,13 @@ def dry_run(options: Options, settings: Config, nodes: Sequence[Node]) -> str:
 
     going = plan(options, settings)
     at_once = min(going.window, going.batch or going.window, len(nodes))
-    names = fold([node.name for node in nodes])
-    lines = [
-        tr(
-            "would run on {nodes} ({count}, {at_once} at a time):",
-            nodes=names,
-            count=len(nodes),
-            at_once=at_once,
-        )
-    ]
-    return "\n".join([*lines, f"    {_told(options)}"])
+    told = tr(
+        "would run on {count} nodes, {at_once} at a time: {nodes}",
+        count=len(nodes),
+        at_once=at_once,
+        nodes=fold([node.name for node in nodes]),
+    )
+    return f"{told}\n    {_told(options)}"
 
 
 def _redirected(options: Options) -> dict[Stream, str]:

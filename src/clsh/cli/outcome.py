@@ -44,25 +44,27 @@ def error_line(outcome: Outcome, lines: int = 0) -> str | None:
     """Return what is said the moment a node fails for another reason than its command."""
     node = outcome.node.name
     reason = " ".join(outcome.reason.split())
-    seconds = f"{outcome.seconds:.1f}"
     match outcome.state:
         case "lost":
             told = tr(
-                "ERROR: {node} connection lost (after {seconds} s, {lines} lines kept)",
-                node=node, seconds=seconds, lines=lines,
-            )  # fmt: skip
+                "ERROR: {node} connection lost {so_far}", node=node, so_far=_so_far(outcome, lines)
+            )
+            return f"{told}: {reason}" if reason else told
         case "unreachable":
             return tr("ERROR: {node} unreachable: {reason}", node=node, reason=reason)
         case "timeout":
-            told = tr(
-                "ERROR: {node} timed out (after {seconds} s, {lines} lines kept)",
-                node=node, seconds=seconds, lines=lines,
-            )  # fmt: skip
+            return tr("ERROR: {node} timed out {so_far}", node=node, so_far=_so_far(outcome, lines))
         case "failed":
             return tr("ERROR: {node} failed: {reason}", node=node, reason=reason)
         case _:
             return None
-    return f"{told}: {reason}" if reason and outcome.state == "lost" else told
+
+
+def _so_far(outcome: Outcome, lines: int) -> str:
+    seconds = f"{outcome.seconds:.1f}"
+    if lines == 1:
+        return tr("(after {seconds} s, 1 line kept)", seconds=seconds)
+    return tr("(after {seconds} s, {lines} lines kept)", seconds=seconds, lines=lines)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str | None:

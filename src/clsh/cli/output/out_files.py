@@ -102,11 +102,11 @@ class FileFeed:
         return self._lines.write(data) if self._lines else self._put(data)
 
     def end(self) -> None:
-        """Write what has no newline, and close the node's own file."""
-        if self._lines:
-            self._lines.end()
-        else:
+        """Write what has no newline, and close the node's own file; idempotent."""
+        if self._lines is None:
             self._writer.finish(self._target)
+        elif not self._target.error:
+            self._lines.end()
 
     def _put(self, data: bytes) -> Awaitable[None] | None:
         if self._target.error:

@@ -132,6 +132,9 @@ class Printer:
     async def settle(self, node: Node) -> None:
         """Wait for what a node wrote to be in its files; raises ClshError when it is not."""
         if self._files:
+            for stream, feed in self._sinks[node.name].feeds.items():
+                if self._files.takes(stream):
+                    feed.end()
             await self._files.flush()
             if problem := self._files.problem(node.name):
                 raise problem

@@ -96,7 +96,8 @@ class Report:
             found = [model, *(group for group in found if group is not model)]
         for key, members in found:
             names = fold([one.name for one in members])
-            title = f"{names} ({len(members)})" + (f" {key[1]}" if key[1] else "")
+            count = f" ({len(members)})" if len(members) > 1 else ""
+            title = f"{names}{count}{key[1]}"
             await self._text(stream, f"{_RULE}\n{title}\n{_RULE}\n")
             spool = members[0].spools[stream]
             if diff and model and model[1] is not members:
@@ -187,7 +188,7 @@ def _exit(one: Kept) -> str:
 
 def _note(one: Kept) -> str:
     """Return why the output of a node may not be all of it."""
-    return "" if one.outcome.state == "done" else f"- {tr(one.outcome.state)}"
+    return "" if one.outcome.state == "done" else f" - {tr(one.outcome.state)}"
 
 
 def _beginning(spool: Spool) -> bytes:
