@@ -8,6 +8,18 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
+def compile_catalogues(root: Path) -> None:
+    """Write every catalogue below `root` beside its source."""
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    for source in root.glob("src/clsh/locale/*/LC_MESSAGES/*.po"):
+        with source.open("rb") as lines:
+            catalogue = read_po(lines)
+        with source.with_suffix(".mo").open("wb") as compiled:
+            write_mo(compiled, catalogue)
+
+
 class CatalogueHook(BuildHookInterface[Any]):
     """Runs for a wheel and for an editable install, before files are collected."""
 
@@ -16,14 +28,7 @@ class CatalogueHook(BuildHookInterface[Any]):
         version: str,  # noqa: ARG002 - hatchling's signature
         build_data: dict[str, Any],
     ) -> None:
-        """Compile every catalogue beside its source, and have it packed."""
-        from babel.messages.mofile import write_mo
-        from babel.messages.pofile import read_po
-
-        for source in Path(self.root, "src/clsh/locale").glob("*/LC_MESSAGES/*.po"):
-            with source.open("rb") as lines:
-                catalogue = read_po(lines)
-            with source.with_suffix(".mo").open("wb") as compiled:
-                write_mo(compiled, catalogue)
+        """Compile the catalogues, and have them packed."""
+        compile_catalogues(Path(self.root))
         # They are not under version control, so hatchling would leave them out.
         build_data["artifacts"].append("src/clsh/locale/*/LC_MESSAGES/*.mo")

@@ -7,6 +7,7 @@ With --check nothing is written; the files that are out of date are named, exit 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,11 @@ def man_pages() -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sphinx", "-q", "-W", "-E", "-b", "man", "docs", folder]
         subprocess.run(command, cwd=ROOT, check=True)
-        return {page.name: page.read_text() for page in Path(folder).glob("*.1")}
+        # Which docutils wrote it is not worth a change of the page.
+        return {
+            page.name: re.sub(r"(?m)^\.\\\" by the Docutils .*\n", "", page.read_text())
+            for page in Path(folder).glob("*.1")
+        }
 
 
 def main(*words: str) -> int:

@@ -3,8 +3,9 @@
     python -m tools.messages
 
 A message is a literal given to `tr`, the text or hint of one of our errors (`render.fail`
-translates both), or the HELP of a sub-command. What is put together by f-strings is not
-translated, nor why a node failed: that is often said by the node.
+translates both), the HELP of a sub-command, a state of a node, or a phrase in a constant of a
+file that gives variables to `tr`. What is put together by f-strings is not translated, nor
+why a node failed: that is often said by the node.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ def _path(language: str) -> Path:
 
 
 def _in_tree(tree: ast.Module) -> Iterator[str]:
+    if any(_translates_a_variable(node) for node in ast.walk(tree)):
+        for statement in tree.body:
+            if isinstance(statement, ast.Assign):
+                yield from (text for text in _phrases(statement.value) if " " in text)
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id="tr") | ast.Attribute(attr="tr"), args=[first, *_]):
@@ -69,8 +74,26 @@ def _in_tree(tree: ast.Module) -> Iterator[str]:
                     yield from _literals(value)
             case ast.Assign(targets=[ast.Name(id="HELP")], value=value):
                 yield from _literals(value)
+            case ast.Assign(targets=[ast.Name(id="State")], value=ast.Subscript(slice=states)):
+                yield from _phrases(states)
             case _:
                 pass
+
+
+def _translates_a_variable(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="tr"), args=[ast.Name(), *_]):
+            return True
+        case _:
+            return False
+
+
+def _phrases(node: ast.expr) -> Iterator[str]:
+    """Yield the strings that stand in a constant, but not the keys of a dictionary."""
+    keys = [key for n in ast.walk(node) if isinstance(n, ast.Dict) for key in n.keys]
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Constant) and inner not in keys:
+            yield from _literals(inner)
 
 
 def _literals(node: ast.expr) -> Iterator[str]:
