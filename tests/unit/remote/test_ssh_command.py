@@ -153,7 +153,6 @@ def test_the_quick_key_exchange_is_put_first_where_a_slow_one_is() -> None:
         ),
         ("REMOTE HOST IDENTIFICATION HAS CHANGED!", "REMOTE HOST IDENTIFICATION HAS CHANGED"),
         ("Host key verification failed.\r\n", "host key not known"),
-        ("Timeout, server 10.0.0.1 not responding.\r\n", "no answer to keep-alive"),
         ("Connection to h closed by remote host.\r\n", "closed by the node"),
         (
             "Warning: Permanently added 'h'\n** WARNING: not safe\n\nstrange\nodd\nstrange\n",

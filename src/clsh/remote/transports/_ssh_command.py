@@ -166,7 +166,6 @@ _WORDS = (
     (r"Could not resolve hostname \S+: (.*)", r"name not known (\1)"),
     (r"connect to host \S+ port \d+: (.*)", r"\1"),
     (r"(?:.*: )?(Permission denied) \((.*)\)\.?", r"permission denied (\2)"),
-    (r"Timeout, server \S+ not responding\.?", "no answer to keep-alive"),
     (r"Connection to \S+ closed by remote host\.?", "closed by the node"),
 )
 _NOISE = re.compile(r"Warning: Permanently added|\*\* |@|\s*$|debug\d:")

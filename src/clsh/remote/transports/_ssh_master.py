@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from clsh.base.errors import ClshError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 _LONGEST = 104 - 17 - 8  # the socket's path on BSD, less ssh's temporary suffix and our name
 _PLAIN = re.compile(r"/[A-Za-z0-9._/-]+")  # nothing that ssh would expand in a ControlPath
@@ -86,7 +86,7 @@ class Guard:
     async def aclose(self) -> None:
         """End all masters, with what they started, and remove the directory."""
         os.close(self._pipe)
-        if not await _reaped(self._pid, 0.7):
+        if await _reaped(self._pid, 0.7) is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._pid, signal.SIGKILL)
             await _reaped(self._pid, 0.2)
@@ -100,23 +100,24 @@ class Master:
         self._path = path
         self._stderr = stderr
         self._said = b""
-        self._reaped = False
+        self._code: int | None = None
         self._stopping = asyncio.Lock()
-        self.silent = asyncio.Event()
-        """Set when the process has closed its stderr, at the latest when it ends."""
+        self._silent = asyncio.Event()
         os.set_blocking(stderr, False)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(stderr, self._read)
 
-    @property
-    def said(self) -> str:
-        """The end of what it wrote to stderr."""
-        return self._said.decode("utf-8", "replace")
+    async def end(self, limit_s: float) -> tuple[str, int | None]:
+        """Wait for the end, at most `limit_s`; return what was said to stderr, and the exit code.
 
-    def has_ended(self) -> bool:
-        """Tell whether the process is gone, and reap it then."""
-        self._reaped = self._reaped or _reap(self.pid)
-        return self._reaped
+        The code is None while the process lives, and negative for a signal.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._silent.wait()
+        if self._code is None:
+            self._code = await _reaped(self.pid, limit_s)
+        return self._said.decode("utf-8", "replace"), self._code
 
     async def connect(self, others: Sequence[object]) -> socket.socket | None:
         """Return a connection to the control socket once it is there, None if it never is.
@@ -133,7 +134,8 @@ class Master:
             attempt.close()
             if error not in {errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN}:
                 raise OSError(error, os.strerror(error), self._path)
-            if self.has_ended():
+            self._code = _reap(self.pid)
+            if self._code is not None:
                 return None
             await asyncio.sleep(0.002 + 0.0002 * len(others))
 
@@ -141,11 +143,11 @@ class Master:
         """End the process and reap it, within 0.7 s; idempotent."""
         async with self._stopping:
             for number, limit_s in ((signal.SIGTERM, 0.4), (signal.SIGKILL, 0.3)):
-                if self._reaped:
+                if self._code is not None:
                     break
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, number)
-                self._reaped = await _reaped(self.pid, limit_s)
+                self._code = await _reaped(self.pid, limit_s)
                 if number == signal.SIGKILL:  # it could not remove its socket
                     await asyncio.to_thread(Path(self._path).unlink, missing_ok=True)
             self._close()
@@ -164,7 +166,7 @@ class Master:
             self._loop.remove_reader(self._stderr)
             os.close(self._stderr)
             self._stderr = -1
-        self.silent.set()
+        self._silent.set()
 
 
 def _directory(*, executable: bool) -> str:
@@ -221,25 +223,20 @@ def _spawn(
     )
 
 
-def _reap(pid: int) -> bool:
+def _reap(pid: int) -> int | None:
+    """Reap a process; return its exit code (negative for a signal), None while it lives."""
     try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
+        ended, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        return True
+        return 0
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
-def _pauses(limit_s: float) -> Iterator[float]:
+async def _reaped(pid: int, limit_s: float) -> int | None:
+    """Wait for the end of a process, at most `limit_s`; return its exit code then."""
     pause = 0.001
-    while limit_s > 0:
-        yield pause
+    while (code := _reap(pid)) is None and limit_s > 0:
+        await asyncio.sleep(pause)
         limit_s -= pause
         pause = min(pause * 1.5, 0.02)
-
-
-async def _reaped(pid: int, limit_s: float) -> bool:
-    """Wait for the end of a process, at most `limit_s`; tell whether it came."""
-    for pause in _pauses(limit_s):
-        if _reap(pid):
-            return True
-        await asyncio.sleep(pause)
-    return _reap(pid)
+    return code

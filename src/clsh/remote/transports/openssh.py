@@ -42,6 +42,7 @@ _SWEEP_S = 5.0
 _SIGNAL_S = 2.0
 _LAST_WORDS_S = 0.2
 _LISTINGS = 3
+_SSH_FAILED = 255
 _NO_SSH = "there is no ssh on this machine"
 _NO_SSH_HINT = "install the OpenSSH client, or use --transport asyncssh"
 
@@ -111,8 +112,8 @@ class OpenSsh:
         if connection is not None:
             with contextlib.suppress(LinkLostError):
                 return await Link.over(connection)
-        await _last_words(master)
-        raise _unreachable(node, master.said)
+        said, _ = await master.end(_LAST_WORDS_S)
+        raise _unreachable(node, said)
 
     async def _prepare(self, node: Node) -> tuple[Guard, list[ssh_config.Directive]]:
         file = node.options.get("config") or self._options.ssh_config
@@ -160,10 +161,9 @@ def _unreachable(node: Node, said: str) -> UnreachableError:
     return UnreachableError(node.name, reason, hint=hint)
 
 
-async def _last_words(master: Master) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_WORDS_S):
-            await master.silent.wait()
+def _silent_end(code: int | None) -> str:
+    # ssh says at a lower log level than ours that nobody answers to keep-alive.
+    return "no answer to keep-alive" if code == _SSH_FAILED else "the ssh process has ended"
 
 
 class OpenSshSession:
@@ -198,9 +198,9 @@ class OpenSshSession:
     async def _watch_link(self) -> None:
         await self._link.lost.wait()
         if not self._reason:
-            await _last_words(self._master)
-            said = self._link.reason or _ssh_command.reason(self._master.said)
-            self._reason = self._reason or said or "the ssh process has ended"
+            said, code = await self._master.end(_LAST_WORDS_S)
+            why = self._link.reason or _ssh_command.reason(said) or _silent_end(code)
+            self._reason = self._reason or why
         self._over.set()
         await self._master.stop()
 
