@@ -9,21 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from clsh.base.errors import ClshError
 from clsh.demo import layer, processes, scripts
+from clsh.demo.launch import launch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import IO
 
 _NEW = ("--net", "--uts", "--ipc", "--pid", "--mount")
 _TOOLS = ("unshare", "nsenter", "mount", "pivot_root", "ip", "ssh-keygen", "ssh", "sshd")
@@ -84,7 +82,7 @@ class Namespaces:
         argv += [str(self._state), users, layer.HEAD_ADDRESS, *_pairs(nodes)]
         try:
             self._write(nodes)
-            self._must(["sh", "-c", '"$@" &', "sh", *argv], {layer.HEAD})
+            self._launch(argv, {layer.HEAD})
             self._start(nodes)
         except BaseException:
             self.down()
@@ -129,7 +127,7 @@ class Namespaces:
         raise ClshError(f"{name} does not run", hint=f"cl demo start {name}")
 
     def kill(self, name: str) -> None:
-        """Make a node vanish as if its power had failed; its disk is kept for `start`."""
+        """End all that a node runs; its link goes too, its disk is kept for `start`."""
         processes.end([self.node(name)], signal.SIGKILL, _GONE_S)
 
     def start(self, name: str) -> None:
@@ -186,44 +184,10 @@ class Namespaces:
         sshd = shutil.which("sshd", path=_PATH) or "sshd"
         target = ["nsenter", "--target", str(self._found().head.pid), *_NEW]
         script = ["sh", "/.demo/layer/start.sh", sshd, *_pairs(nodes)]
-        self._must([*target, *script], set(nodes))
+        self._launch([*target, *script], set(nodes))
 
-    def _must(self, argv: Sequence[str], expected: set[str]) -> None:
-        """Run what leaves processes behind; each says its name when it is ready."""
-        with self._log.open("a") as log:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-                env={"PATH": _PATH, "LC_ALL": "C"},
-            )
-        with process:
-            said = _read_words(process.stdout, len(expected), _UP_S) if process.stdout else []
-        if missing := expected - set(said):
-            raise ClshError(
-                f"the demo cluster did not start: {', '.join(sorted(missing))}",
-                hint="; ".join(self._log.read_text(errors="replace").splitlines()[-3:]),
-            )
-
-
-def _read_words(pipe: IO[bytes], count: int, limit_s: float) -> list[str]:
-    """Return `count` words from a pipe; fewer when its other end is closed or time is over.
-
-    A closed end cannot be the only sign: a process that did its part may hold it open.
-    """
-    said = b""
-    deadline = time.monotonic() + limit_s
-    poll = select.poll()
-    poll.register(pipe, select.POLLIN)
-    while said.count(b"\n") < count and poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        data = os.read(pipe.fileno(), 65536)
-        if not data:
-            break
-        said += data
-    return said.decode().split()
+    def _launch(self, argv: Sequence[str], ready: set[str]) -> None:
+        launch(argv, ready, self._log, {"PATH": _PATH, "LC_ALL": "C"}, _UP_S)
 
 
 def _pairs(nodes: Mapping[str, str]) -> list[str]:
