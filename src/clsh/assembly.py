@@ -9,13 +9,19 @@ if TYPE_CHECKING:
 
 
 def transport(
-    options: TransportOptions, *, forced: str | None = None, retries: int = 0, keep: bool = False
+    options: TransportOptions,
+    *,
+    forced: str | None = None,
+    retries: int = 0,
+    keep: bool = False,
+    sudo: str | None = None,
+    sudo_password: str | None = None,
 ) -> Transport:
     """Return the way to all nodes, each by the transport that it asks for.
 
     `forced` names one transport for the nodes that ask for `auto`. A node that cannot be
     reached is tried `retries` times more. With `keep` a session stays open for the next
-    command until the transport is closed.
+    command until the transport is closed. `sudo` is the user that commands run as.
     """
     from clsh.remote.routing import Routed
 
@@ -28,4 +34,8 @@ def transport(
         from clsh.remote.pool import Pool
 
         way = Pool(way)
+    if sudo is not None:
+        from clsh.remote.sudo import Sudo
+
+        way = Sudo(way, sudo_password, sudo)
     return way

@@ -33,7 +33,7 @@ from clsh.remote.fanout import FanOut, Plan
 from clsh.remote.pool import Pool
 from clsh.remote.quoting import quote, with_environment
 from clsh.remote.stdin_spool import chained
-from clsh.remote.sudo import SudoSession
+from clsh.remote.sudo import Sudo
 from clsh.remote.transport import Command, TransportOptions
 
 if TYPE_CHECKING:
@@ -264,8 +264,11 @@ class Cluster:
             timeout_s=how.get("timeout_s"),
             on_lost=how.get("on_lost", "continue"),
         )
-        fan = FanOut(self._transport, plan, observer)
-        task = asyncio.create_task(fan.run(self.nodes, _work(Command(line), how)))
+        way, user = self._transport, how.get("sudo")
+        if user is not None:
+            way = Sudo(way, how.get("sudo_password"), user)
+        fan = FanOut(way, plan, observer)
+        task = asyncio.create_task(fan.run(self.nodes, _work(Command(line), how.get("stdin"))))
         self._running[fan] = task
         task.add_done_callback(lambda _: self._running.pop(fan))
         return fan, task
@@ -345,13 +348,8 @@ def _nodes(asked: Sequence[str | Node], user: str | None) -> tuple[Node, ...]:
     return tuple(found.values())
 
 
-def _work(command: Command, how: How) -> Work:
-    user, password = how.get("sudo"), how.get("sudo_password")
-    data = how.get("stdin")
-
+def _work(command: Command, data: bytes | None) -> Work:
     async def work(session: Session, sink: Sink) -> Exit:
-        if user is not None:
-            session = SudoSession(session, password, user)
         return await session.run(command, sink, None if data is None else chained(data, None))
 
     return work

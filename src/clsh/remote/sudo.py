@@ -1,4 +1,4 @@
-"""A session whose commands run as another user by sudo, the password given when it is asked.
+"""A transport whose commands run as another user by sudo, the password given when asked.
 
 sudo prompts with a random mark; only when that is seen on the command's stderr is the
 password sent, once. A second mark means that it was wrong. A second random text says that
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from clsh.base.errors import NodeLostError
     from clsh.nodes.model import Node
-    from clsh.remote.transport import Exit, Session, SignalName, Sink, Stream
+    from clsh.remote.transport import Exit, Session, SignalName, Sink, Stream, Transport
 
 START_S = 60.0
 """How long sudo may take before the command starts; some ask for a confirmation by phone."""
@@ -55,6 +55,26 @@ class SudoError(NodeError, NotAllowedError):
     state = "sudo"
 
 
+class Sudo:
+    """A transport on whose sessions commands run as `user`, see SudoSession."""
+
+    def __init__(self, transport: Transport, password: str | None, user: str = "root") -> None:
+        if password is not None and set(password) & {"\n", "\r", "\0"}:
+            raise UsageError("a password is one line of text")
+        self._transport = transport
+        self._password = password
+        self._user = user_name(user)
+
+    async def open(self, node: Node, deadline_s: float) -> SudoSession:
+        """Open a session; sudo is asked for each command."""
+        session = await self._transport.open(node, deadline_s)
+        return SudoSession(session, self._password, self._user)
+
+    async def aclose(self) -> None:
+        """Close the transport within."""
+        await self._transport.aclose()
+
+
 class SudoSession:
     """Runs commands as `user` on a session; closing it closes that one.
 
@@ -63,11 +83,9 @@ class SudoSession:
     """
 
     def __init__(self, session: Session, password: str | None, user: str = "root") -> None:
-        if password is not None and set(password) & {"\n", "\r", "\0"}:
-            raise UsageError("a password is one line of text")
         self._session = session
         self._password = password
-        self._user = user_name(user)
+        self._user = user
         self._running: set[_Gate] = set()
         self._signals: set[asyncio.Task[None]] = set()
 
