@@ -389,4 +389,4 @@ def _reason(error: BaseException) -> str:
         case OSError(strerror=str(why)):
             return f"{why}: {error.filename}" if error.filename else why
         case _:
-            return repr(error)
+            return str(error) or type(error).__name__
