@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # many imports sshd: a plugin that is imported before its turn is not rewritten
-pytest_plugins = ["tests.support.sshd", "tests.support.many"]
+pytest_plugins = ["tests.support.sshd", "tests.support.many", "tests.support.demo"]
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import venv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from clsh.demo import processes
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.demo import Demo
 
 PROJECT = Path(__file__).parents[2]
@@ -48,6 +53,7 @@ class Shell:
     demo: Demo
     bin: Path
     cwd: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def _environment(self, env: dict[str, str] | None) -> dict[str, str]:
         path = f"{self.bin}:{os.environ['PATH']}"
@@ -66,8 +72,26 @@ class Shell:
         line = f'PATH="{self.bin}:$PATH"; {line}'
         return self.demo.run("sh", "-c", line, env=self._environment(env), cwd=str(self.cwd))
 
+    def running(self, *words: str) -> list[str]:
+        """Return the nodes on which a process with this beginning of its command line runs."""
+        found = []
+        for name in self.demo.names:
+            for one in self.demo.processes(name, words[0]):
+                if processes.words(one.pid)[: len(words)] == list(words):
+                    found.append(name)
+                    break
+        return found
+
+    def wait_running(self, count: int, *words: str, limit_s: float = 10) -> float:
+        """Wait until it runs on `count` nodes; returns how long that took."""
+        begun = time.monotonic()
+        while len(now := self.running(*words)) != count:
+            assert time.monotonic() - begun < limit_s, f"{words} on {now} after {limit_s} s"
+            time.sleep(0.02)
+        return time.monotonic() - begun
+
     def popen(self, *argv: str, **more: Any) -> subprocess.Popen[str]:
-        return self.demo.popen(
+        process = self.demo.popen(
             str(self.bin / "clsh"),
             *argv,
             env=self._environment(None),
@@ -75,8 +99,20 @@ class Shell:
             **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
             | more,
         )
+        self.started.append(process)
+        return process
+
+    def end_started(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            if process.stdin is not None and process.stdin.closed:
+                process.stdin = None
+            process.communicate()
 
 
 @pytest.fixture
-def shell(demo4: Demo, installed: Path, tmp_path: Path) -> Shell:
-    return Shell(demo4, installed, tmp_path)
+def shell(demo4: Demo, installed: Path, tmp_path: Path) -> Iterator[Shell]:
+    person = Shell(demo4, installed, tmp_path)
+    yield person
+    person.end_started()

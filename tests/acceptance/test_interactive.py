@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.acceptance.conftest import Shell
 
 
@@ -55,12 +53,8 @@ class Session:
 
 
 @pytest.fixture
-def session(shell: Shell) -> Iterator[Session]:
-    typed = Session(shell, "-h", "node[1-4]")
-    yield typed
-    if typed.process.poll() is None:
-        typed.process.kill()
-        typed.process.communicate()
+def session(shell: Shell) -> Session:
+    return Session(shell, "-h", "node[1-4]")
 
 
 def test_the_transcript_of_the_design(shell: Shell) -> None:

@@ -22,8 +22,8 @@ def test_json_is_read_by_jq(shell: Shell) -> None:
     assert run.returncode == 0
     objects = [json.loads(line) for line in run.stdout.splitlines()]
     said = {(o["node"], o["stream"], o["text"]) for o in objects if "text" in o}
-    assert ("node1", "stdout", "out\n") in said
-    assert ("node4", "stderr", "err\n") in said
+    assert ("node1", "stdout", "out") in said
+    assert ("node4", "stderr", "err") in said
     ends = {o["node"]: o for o in objects if "exit" in o}
     assert sorted(ends) == ["node1", "node2", "node3", "node4"]
     assert all(end["exit"] == 3 and end["seconds"] > 0 for end in ends.values())

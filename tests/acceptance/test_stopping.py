@@ -14,36 +14,22 @@ import pytest
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Shell
 
-from tests.acceptance.test_losing_nodes import wait_started
-
-
-def nothing_runs(shell: Shell, word: str, limit_s: float = 2) -> bool:
-    end = time.monotonic() + limit_s
-    while any(shell.demo.processes(name, word) for name in shell.demo.names):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
 
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGQUIT", 131)])
 @pytest.mark.parametrize("user", ["root", "alice"])
 def test_int_and_quit(shell: Shell, name: str, status: int, user: str) -> None:
     process = shell.popen("-h", "node[1-4]", "-l", user, "sleep 1000; true")
-    wait_started(shell, "sleep")
+    shell.wait_running(4, "sleep", "1000")
     begun = time.monotonic()
     process.send_signal(signal.Signals[name])
     assert process.wait(10) == status
     assert time.monotonic() - begun < 0.5
-    assert nothing_runs(shell, "sleep")
+    shell.wait_running(0, "sleep", "1000", limit_s=2)
 
 
 def test_term_starts_no_further_node_and_lets_the_running_finish(shell: Shell) -> None:
     process = shell.popen("-h", "node[1-4]", "-f", "2", "sleep 2; echo done")
-    for _ in range(200):
-        if sum(bool(shell.demo.processes(name, "sleep")) for name in shell.demo.names) == 2:
-            break
-        time.sleep(0.02)
+    shell.wait_running(2, "sleep", "2")
     process.terminate()
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 143
@@ -53,19 +39,19 @@ def test_term_starts_no_further_node_and_lets_the_running_finish(shell: Shell) -
 def test_term_then_term_then_kill(shell: Shell) -> None:
     line = "trap 'echo told' TERM; while :; do sleep 0.1; done"
     process = shell.popen("-h", "node[1-4]", "--grace", "1", line)
-    wait_started(shell, "sleep")
+    shell.wait_running(4, "sleep", "0.1")
     begun = time.monotonic()
     process.terminate()
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 143
     assert 1 <= time.monotonic() - begun < 6
     assert sorted(set(out.splitlines())) == [f"node{n}: told" for n in range(1, 5)]
-    assert nothing_runs(shell, "sleep")
+    shell.wait_running(0, "sleep", "0.1", limit_s=2)
 
 
 def test_second_term_stops_at_once(shell: Shell) -> None:
     process = shell.popen("-h", "node[1-4]", "sleep", "1000")
-    wait_started(shell, "sleep")
+    shell.wait_running(4, "sleep", "1000")
     process.terminate()
     time.sleep(0.3)
     assert process.poll() is None
@@ -73,11 +59,11 @@ def test_second_term_stops_at_once(shell: Shell) -> None:
     process.terminate()
     assert process.wait(10) == 143
     assert time.monotonic() - begun < 0.5
-    assert nothing_runs(shell, "sleep")
+    shell.wait_running(0, "sleep", "1000", limit_s=2)
 
 
 def test_closed_stdout_stops_quietly(shell: Shell) -> None:
     run = shell.sh("clsh -h node[1-4] yes 2>errors | head -n 3")
     assert (run.returncode, run.stdout.count("\n")) == (0, 3)
     assert (shell.cwd / "errors").read_text() == ""
-    assert nothing_runs(shell, "yes")
+    shell.wait_running(0, "yes", limit_s=2)

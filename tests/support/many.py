@@ -50,6 +50,7 @@ class Many:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._started: list[subprocess.Popen[bytes]] = []
         self.home = folder / "home"
         (self.home / ".ssh").mkdir(parents=True)
         keygen(folder / "id")
@@ -63,11 +64,12 @@ class Many:
             f"ip link set lo up && mount --bind {folder}/passwd /etc/passwd && mkdir -p /run/sshd"
             f" && exec {SSHD} -D -e -f {folder}/sshd_config"
         )
-        self._process = subprocess.Popen(
-            [*_NAMESPACES, "sh", "-c", script],
-            stdin=subprocess.DEVNULL,
-            stderr=(folder / "sshd.log").open("wb"),
-        )
+        with (folder / "sshd.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [*_NAMESPACES, "sh", "-c", script],
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+            )
         self._wait()
 
     def _children(self) -> list[int]:
@@ -122,13 +124,25 @@ class Many:
         self, *argv: str | Path, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
         """Start clsh; its process id is that of clsh itself (nsenter becomes it)."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(CLSH, *argv),
             env=env or self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        self._started.append(process)
+        return process
+
+    def end_started(self) -> None:
+        """End what `popen` started and a test left."""
+        for process in self._started:
+            process.kill()
+            process.wait(10)
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+        self._started.clear()
 
     def running(self, name: str) -> list[int]:
         """Process ids of what runs on the hosts with this command name."""
@@ -155,7 +169,7 @@ class Many:
 
 
 @pytest.fixture(scope="session")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
+def thousand_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("needs root on Linux: network namespaces")
     folder = tmp_path_factory.mktemp("many")
@@ -165,3 +179,10 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
     hosts = Many(folder)
     yield hosts
     hosts.close()
+
+
+@pytest.fixture
+def many(thousand_hosts: Many) -> Iterator[Many]:
+    """The thousand hosts, on which nothing runs, and nothing is left running."""
+    yield thousand_hosts
+    thousand_hosts.end_started()
