@@ -46,7 +46,7 @@ def load(state: Path) -> list[Node]:
         nodes = [Node(node_name(one.pop("name")), **one) for one in kept]
     except FileNotFoundError:
         raise UsageError("there was no run before", hint="name the nodes: -h node1,node2") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ClshError(
             f"cannot read '{path}': {error}", hint="name the nodes: -h node1,node2"
         ) from error

@@ -8,6 +8,7 @@ digest covers everything that was written.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Awaitable, Sequence
 
 MEMORY = 16 * 1024 * 1024
 FIRST = 64 * 1024
@@ -34,8 +35,6 @@ class Spool:
         self._digest = hashlib.blake2b(digest_size=16)
         self.size = 0
         self.kept = 0
-        self.lines = 0
-        self._last = b""
 
     @property
     def key(self) -> tuple[int, bytes]:
@@ -47,57 +46,59 @@ class Spool:
         """Whether everything that was written has been kept."""
         return self.kept == self.size
 
-    @property
-    def ends_line(self) -> bool:
-        """Whether what is kept is nothing, or ends with a newline."""
-        return self._last in {b"", b"\n"}
+    def write(self, data: bytes) -> Awaitable[None] | None:
+        """Take bytes; returns what to wait for while memory is full.
 
-    def write(self, data: bytes) -> None:
-        """Take bytes; never raises: a temporary file that is full only keeps less."""
+        Never raises: when the temporary file cannot take more, less is kept.
+        """
         self._digest.update(data)
-        self.lines += data.count(b"\n")
-        if self.is_whole:
-            room = self._gather.room(self.kept)
-            kept = data[:room] if len(data) > room else data
-            self._memory += kept
-            self.kept += len(kept)
-            self._last = kept[-1:] or self._last
-            self._gather.grown(len(kept))
+        room = self._gather.room(self.kept) if self.is_whole else 0
         self.size += len(data)
+        if not room:
+            return None
+        kept = data[:room]
+        self._memory += kept
+        self.kept += len(kept)
+        return self._gather.grown(len(kept))
 
-    def chunks(self) -> Iterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         """Give back what was kept, in chunks of at most 256 KiB."""
+        await self._gather.settle()
         for start, length in self._stored:
             for at in range(start, start + length, _READ):
-                yield self._gather.read(at, min(_READ, start + length - at))
+                size = min(_READ, start + length - at)
+                yield await asyncio.to_thread(self._gather.read, at, size)
         for at in range(0, len(self._memory), _READ):
             yield bytes(self._memory[at : at + _READ])
 
-    def store(self) -> None:
-        """Move what is in memory to the temporary file, or drop it when that is full."""
-        if not self._memory:
+    def take(self) -> bytearray:
+        """Give what is in memory to be stored; `stored` is called next."""
+        taken, self._memory = self._memory, bytearray()
+        return taken
+
+    def stored(self, start: int | None, length: int) -> None:
+        """Take note where in the file it is; with None it, and all after it, is not kept."""
+        if start is not None:
+            self._stored.append((start, length))
             return
-        start = self._gather.append(self._memory)
-        if start is None:
-            self.kept -= len(self._memory)
-        else:
-            self._stored.append((start, len(self._memory)))
+        self.kept -= length + len(self._memory)
         self._memory = bytearray()
 
 
 class Gather:
-    """All spools of one run, and the temporary file behind them."""
+    """All spools of one run in one event loop, and the temporary file behind them."""
 
     def __init__(
         self, *, memory: int = MEMORY, first: int = FIRST, spool: int = SPOOL, total: int = TOTAL
     ) -> None:
         self._limits = memory, first, spool, total
         self._spools: list[Spool] = []
+        self._storing: asyncio.Future[None] | None = None
         self._fd = -1
         self._end = 0
         self._in_memory = 0
         self._all = 0
-        self.error: OSError | None = None
+        self._error: OSError | None = None
 
     def spool(self) -> Spool:
         """Return a new, empty spool."""
@@ -111,39 +112,56 @@ class Gather:
         if fd >= 0:
             os.close(fd)
 
+    async def settle(self) -> None:
+        """Wait until nothing is on its way to the file."""
+        if self._storing:
+            await self._storing
+
     def room(self, kept: int) -> int:
         """Return how many more bytes a spool may keep that has kept `kept` bytes."""
         _, first, spool, total = self._limits
-        if self.error:
+        if self._error:
             return 0
         return max(first - kept, min(spool - kept, total - self._all), 0)
 
-    def grown(self, by: int) -> None:
-        """Count what a spool took into memory; move it all to the file when it is much."""
+    def grown(self, by: int) -> Awaitable[None] | None:
+        """Count what a spool took into memory; when it is much, all moves to the file."""
         self._in_memory += by
         self._all += by
-        if self._in_memory > self._limits[0]:
-            for spool in self._spools:
-                spool.store()
-            self._in_memory = 0
-
-    def append(self, data: bytearray) -> int | None:
-        """Write to the end of the file; returns where it begins, None when there is no room."""
-        try:
-            if self._fd < 0:
-                self._fd, name = tempfile.mkstemp(prefix="clsh-")
-                Path(name).unlink()
-            start = self._end
-            rest = memoryview(data)
-            while rest:
-                written = os.pwrite(self._fd, rest, self._end)
-                self._end += written
-                rest = rest[written:]
-        except OSError as error:
-            self.error = error
+        if self._in_memory <= self._limits[0]:
             return None
-        return start
+        if self._storing is None:
+            self._storing = asyncio.ensure_future(self._store())
+        return asyncio.shield(self._storing)
 
     def read(self, start: int, length: int) -> bytes:
         """Return bytes of the file."""
         return os.pread(self._fd, length, start)
+
+    async def _store(self) -> None:
+        moving = [(spool, spool.take()) for spool in self._spools]
+        self._in_memory = 0
+        places = await asyncio.to_thread(self._append, [data for _, data in moving])
+        for (spool, data), place in zip(moving, places, strict=True):
+            if data:
+                spool.stored(place, len(data))
+        self._storing = None
+
+    def _append(self, pieces: Sequence[bytearray]) -> list[int | None]:
+        """Write to the end of the file; returns where each begins, None without room."""
+        places: list[int | None] = []
+        for data in pieces:
+            start = self._end
+            try:
+                if self._fd < 0:
+                    self._fd, name = tempfile.mkstemp(prefix="clsh-")
+                    Path(name).unlink()
+                rest = memoryview(data)
+                while rest:
+                    written = os.pwrite(self._fd, rest, self._end)
+                    self._end += written
+                    rest = rest[written:]
+            except OSError as error:
+                self._error = error
+            places.append(None if self._error else start)
+        return places

@@ -66,10 +66,15 @@ class _NodeSink:
         self._lines += data.count(b"\n")
         if data:
             self._begun[stream] = not data.endswith(b"\n")
-        if spool := self.spools.get(stream):
-            spool.write(data)
-        feed = self.feeds.get(stream)
-        return feed.write(data) if feed else None
+        spool, feed = self.spools.get(stream), self.feeds.get(stream)
+        kept = spool.write(data) if spool else None
+        shown = feed.write(data) if feed else None
+        return _both(kept, shown) if kept and shown else kept or shown
+
+
+async def _both(one: Awaitable[None], other: Awaitable[None]) -> None:
+    await one
+    await other
 
 
 class Printer:

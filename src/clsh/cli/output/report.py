@@ -108,8 +108,8 @@ class Report:
     async def _diff(self, stream: Stream, model: list[Kept], other: list[Kept]) -> None:
         found = await asyncio.to_thread(
             differences,
-            _beginning(model[0].spools[stream]),
-            _beginning(other[0].spools[stream]),
+            await _beginning(model[0].spools[stream]),
+            await _beginning(other[0].spools[stream]),
             fold([one.name for one in model]),
             fold([one.name for one in other]),
         )
@@ -137,7 +137,7 @@ class Report:
         await _done(self._console.text(stream, text.encode()))
 
     async def _copy(self, spool: Spool, feed: Feed) -> None:
-        for chunk in spool.chunks():
+        async for chunk in spool.chunks():
             await _done(feed.write(chunk))
         await _done(feed.end())
 
@@ -191,10 +191,10 @@ def _note(one: Kept) -> str:
     return "" if one.outcome.state == "done" else f" - {tr(one.outcome.state)}"
 
 
-def _beginning(spool: Spool) -> bytes:
+async def _beginning(spool: Spool) -> bytes:
     """Return at most DIFF_BYTES of what was kept."""
     text = bytearray()
-    for chunk in spool.chunks():
+    async for chunk in spool.chunks():
         text += chunk
         if len(text) >= DIFF_BYTES:
             break
