@@ -23,13 +23,13 @@ from clsh.remote import sweep
 from clsh.remote.transport import Command, Exit, TransportOptions
 from clsh.remote.transports import _ssh_master, openssh
 from clsh.remote.transports._mux_link import SESSIONS
-from clsh.remote.transports.openssh import OpenSsh, OpenSshSession
 from tests.support.sshd import Sshd, free_port, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from clsh.remote.transport import Stream
+    from clsh.remote.transports.openssh import OpenSsh, OpenSshSession
 
 
 class Kept:
@@ -57,7 +57,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextlib.asynccontextmanager
 async def transport(options: TransportOptions) -> AsyncIterator[OpenSsh]:
-    made = OpenSsh(options)
+    made = cast("OpenSsh", openssh.build(options))
     try:
         yield made
     finally:
@@ -188,6 +188,58 @@ async def test_no_sweep_is_sent_where_sshd_signals(
         await cancelled(session)
 
 
+async def test_one_of_several_is_looked_for_again_and_may_end_meanwhile(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picked: list[int | None] = []
+
+    def pick(pids: list[int], position: int, living: int) -> int | None:
+        picked.append(real(pids, position, living) if picked else None)
+        return picked[-1]
+
+    real = sweep.pick
+    monkeypatch.setattr(sweep, "pick", pick)
+    async with opened(sshd) as session:
+        await cancelled(session)
+        assert len(picked) == 2
+        command = asyncio.create_task(said(session, "sleep 60"))
+        await until(lambda: bool(session._running))
+        monkeypatch.setattr(session, "_aside", ended_meanwhile(session))
+        command.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await command
+        assert len(picked) == 2
+
+
+def ended_meanwhile(session: OpenSshSession) -> Callable[[str], Awaitable[bytes]]:
+    async def aside(_: str) -> bytes:
+        session._running[0].ended = True
+        return b""
+
+    return aside
+
+
+async def test_a_server_that_runs_nothing(sshd: Sshd) -> None:
+    class Closed(asyncssh.SSHServer):
+        def begin_auth(self, username: str) -> bool:
+            return False
+
+        def session_requested(self) -> asyncssh.SSHServerSession[str]:
+            return asyncssh.SSHServerSession()  # refuses shell, command and subsystem
+
+    server = await asyncssh.create_server(
+        Closed, "127.0.0.1", 0, server_host_keys=[str(sshd.host_key)]
+    )
+    node = sshd.node(port=server.get_port())
+    try:
+        async with opened(sshd, node, host_keys="off") as session:
+            with pytest.raises(NodeLostError, match="the server does not run it"):
+                await session.run(Command("true"), Kept())
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
 async def test_a_sink_that_raises_ends_the_command(sshd: Sshd) -> None:
     class Full(Kept):
         def write(self, stream: Stream, data: bytes) -> None:
@@ -276,7 +328,23 @@ async def test_the_end_of_ssh_is_the_loss_of_the_node(sshd: Sshd, runtime: Path)
         await session.aclose()
         assert (await session.lost()).reason == "the ssh process has ended"
         assert len(children() - before) == 1
+        assert len(left_in(runtime)) == 1
     assert left_in(runtime) == []
+
+
+async def test_ssh_and_guard_that_do_not_end_are_killed(sshd: Sshd, runtime: Path) -> None:
+    before = children()
+    async with transport(sshd.options()) as made:
+        stuck = cast("OpenSshSession", await made.open(sshd.node(), 10))
+        assert stuck.node == sshd.node()
+        os.kill(stuck._master.pid, signal.SIGSTOP)
+        async with asyncio.timeout(1):
+            await stuck.aclose()
+        assert len(left_in(runtime)) == 1
+        await made.open(sshd.node(), 10)
+        assert made._guard is not None
+        os.kill(made._guard._pid, signal.SIGSTOP)
+    assert children() == before
 
 
 async def test_a_node_that_hangs_up(tmp_path: Path) -> None:
@@ -369,6 +437,20 @@ async def test_without_ssh_there_is_a_hint(
         with pytest.raises(UnreachableError, match="no ssh on this machine") as error:
             await made.open(sshd.node(), 5)
         assert "--transport asyncssh" in error.value.hint
+
+
+async def test_an_ssh_that_cannot_be_started_is_named(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "sh").symlink_to("/bin/sh")
+    (tools / "ssh").write_text("not for people\n")
+    monkeypatch.setenv("PATH", str(tools))
+    monkeypatch.setattr(openssh, "_known_kex", tuple)
+    async with transport(sshd.options()) as made:
+        with pytest.raises(UnreachableError, match=r"cannot start ssh: .*denied"):
+            await made.open(sshd.node(), 5)
 
 
 async def test_a_cancelled_open_leaves_nothing(sshd: Sshd, runtime: Path) -> None:

@@ -96,8 +96,8 @@ class Channel:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def start(self, command: Command, extras: PerChannel) -> None:
-        """Ask for the command to be run; Answered(`exec`) follows."""
+    def start(self, command: Command, extras: PerChannel, *, has_input: bool) -> None:
+        """Ask for the command to be run, all in one packet; Answered(`exec`) follows."""
         if self.closed.is_set():
             return
         mux, number = self._link.mux, self.number
@@ -108,6 +108,8 @@ class Channel:
             term = os.environ.get("TERM", "xterm")
             parts.append(mux.terminal(number, term, command.columns, command.rows))
         parts.append(mux.run(number, command.line))
+        if not has_input:
+            parts.append(mux.eof(number))
         self._link.write(b"".join(parts))
 
     async def signal(self, name: str) -> bool:

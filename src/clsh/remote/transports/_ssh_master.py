@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import re
 import signal
@@ -128,12 +127,9 @@ class Master:
         while True:
             attempt = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             attempt.setblocking(False)
-            error = attempt.connect_ex(self._path)
-            if error == 0:
+            if attempt.connect_ex(self._path) == 0:
                 return attempt
             attempt.close()
-            if error not in {errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN}:
-                raise OSError(error, os.strerror(error), self._path)
             self._code = _reap(self.pid)
             if self._code is not None:
                 return None
@@ -148,15 +144,12 @@ class Master:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, number)
                 self._code = await _reaped(self.pid, limit_s)
-                if number == signal.SIGKILL:  # it could not remove its socket
-                    await asyncio.to_thread(Path(self._path).unlink, missing_ok=True)
+            if self._code is None or self._code < 0:  # it could not remove its socket
+                await asyncio.to_thread(Path(self._path).unlink, missing_ok=True)
             self._close()
 
     def _read(self) -> None:
-        try:
-            data = os.read(self._stderr, _TAIL)
-        except BlockingIOError:
-            return
+        data = os.read(self._stderr, _TAIL)
         if not data:
             self._close()
         self._said = (self._said + data)[-_TAIL:]

@@ -217,7 +217,7 @@ class OpenSshSession:
             channel = await self._link.open()
             self._running.append(channel)
             try:
-                channel.start(command, self._extras)
+                channel.start(command, self._extras, has_input=stdin is not None)
                 result = await self._follow(channel, sink, stdin)
             except BaseException:
                 await self._end(channel)
@@ -232,11 +232,7 @@ class OpenSshSession:
     async def _follow(
         self, channel: Channel, sink: Sink, stdin: AsyncIterator[bytes] | None
     ) -> Exit:
-        feeder: asyncio.Task[None] | None = None
-        if stdin is None:
-            channel.end_input()
-        else:
-            feeder = asyncio.create_task(channel.feed(stdin))
+        feeder = None if stdin is None else asyncio.create_task(channel.feed(stdin))
         result = Exit()
         try:
             while True:
@@ -250,7 +246,7 @@ class OpenSshSession:
                         result = Exit(status, signal)
                     case _mux.InputClosed():
                         await _cancel(feeder)
-                        channel.end_input()
+                        channel.end_input()  # as ssh does
                     case _mux.Answered(request="exec", ok=False):
                         raise RefusedError("the server does not run it")
                     case InputFailed(error=error):
@@ -306,7 +302,7 @@ class OpenSshSession:
         channel = await self._link.open(beside=True)
         output = _Output()
         try:
-            channel.start(Command(line), PerChannel())
+            channel.start(Command(line), PerChannel(), has_input=False)
             await self._follow(channel, output, None)
         finally:
             channel.close()
