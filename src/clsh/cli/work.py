@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clsh.nodes.model import Node
     from clsh.remote.fanout import Work
     from clsh.remote.stdin_spool import StdinSpool
-    from clsh.remote.transport import Exit, Session, Sink, Transport
+    from clsh.remote.transport import Exit, Session, Sink
 
     Settle = Callable[[Node], Awaitable[None]]
     Doing = Callable[[StdinSpool | None, Settle], Work]
@@ -55,26 +55,6 @@ def command(options: Options, columns: int | None = None) -> Doing:
         return work
 
     return doing
-
-
-class WithSudo:
-    """A transport whose sessions run everything as another user, signals included."""
-
-    def __init__(self, transport: Transport, password: str | None, user: str) -> None:
-        self._transport = transport
-        self._password = password
-        self._user = user
-
-    async def open(self, node: Node, deadline_s: float) -> Session:
-        """Open a session of the transport within."""
-        from clsh.remote.sudo import SudoSession
-
-        session = await self._transport.open(node, deadline_s)
-        return SudoSession(session, self._password, self._user)
-
-    async def aclose(self) -> None:
-        """Close the transport within."""
-        await self._transport.aclose()
 
 
 def _read(name: str) -> bytes:
