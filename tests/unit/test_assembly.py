@@ -1,0 +1,69 @@
+"""What the settings are put together from."""
+
+from __future__ import annotations
+
+import pytest
+
+from clsh.assembly import transport
+from clsh.base.errors import UnreachableError
+from clsh.nodes.model import Node, node_name
+from clsh.remote.sudo import SudoError
+from clsh.remote.transport import Command, Exit, Stream, TransportOptions
+
+NODE = Node(node_name("n1"), "n1", transport="memory")
+LOCAL = Node(node_name("local"), "localhost", transport="local")
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, stream: Stream, data: bytes) -> None:
+        self.data += data
+
+
+async def test_each_node_is_reached_by_its_own_transport() -> None:
+    way = transport(TransportOptions())
+    for node, expected in ((NODE, b"echo hi\n"), (LOCAL, b"hi\n")):
+        kept = Kept()
+        session = await way.open(node, 5)
+        assert await session.run(Command("echo hi"), kept) == Exit(0)
+        assert kept.data == expected
+        await session.aclose()
+    assert await way.open(NODE, 5) is not await way.open(NODE, 5)
+    await way.aclose()
+
+
+async def test_sessions_are_kept_on_request() -> None:
+    way = transport(TransportOptions(), keep=True)
+    assert await way.open(NODE, 5) is await way.open(NODE, 5)
+    await way.aclose()
+
+
+async def test_one_transport_for_all() -> None:
+    way = transport(TransportOptions(), forced="memory")
+    session = await way.open(Node(node_name("nowhere"), "nowhere.invalid"), 5)
+    assert await session.run(Command("true"), Kept()) == Exit(0)
+    await way.aclose()
+
+
+async def test_tries_and_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = 0
+
+    async def refuse(self: object, node: Node, deadline_s: float) -> None:
+        nonlocal tries
+        tries += 1
+        raise UnreachableError(node.name, "connection refused")
+
+    way = transport(TransportOptions(), sudo="root", sudo_password="secret")
+    session = await way.open(NODE, 5)
+    with pytest.raises(SudoError):
+        await session.run(Command("true"), Kept())
+    await way.aclose()
+    monkeypatch.setattr("clsh.remote.transports.memory.Memory.open", refuse)
+    monkeypatch.setattr("clsh.remote.retrying._LONGEST_PAUSE_S", 0.0)
+    way = transport(TransportOptions(), retries=2)
+    with pytest.raises(UnreachableError):
+        await way.open(NODE, 5)
+    assert tries == 3
+    await way.aclose()
