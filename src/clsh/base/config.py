@@ -118,7 +118,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
     check_keys(config, (), config.tables, ("shell", *INVENTORY))
     table = config.tables.get("shell", {})
     if not isinstance(table, dict):
-        raise ConfigError(f"{config.where('shell')} is no table", hint="write [shell]")
+        raise ConfigError(f"{config.where('shell')} must be a table", hint="write [shell]")
     given = cast("dict[str, object]", table)
     check_keys(config, ("shell",), given, _RULES)
     values = {key: _value(config, key, value) for key, value in given.items()}

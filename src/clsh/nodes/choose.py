@@ -109,7 +109,8 @@ class _Book:
             return node
         known = self.inventory.node(node.name)
         if known and known.transport in entry.OUTSIDE_SSH:
-            return replace(known, user=node.user or known.user)
+            login = None if known.transport == "local" else node.user or known.user
+            return replace(known, user=login)
         known = known or self.inventory.node(node.host)
         return _merged(node, known) if known else node
 

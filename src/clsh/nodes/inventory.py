@@ -267,10 +267,10 @@ class _Groups:
         """Return the names of the nodes in one of `texts`, reading those within it first."""
         done = self.builder.groups
         if full not in done:
-            if full in self.open or len(self.open) >= _DEEPEST:
-                raise UsageError(
-                    f"groups contain each other: {' -> '.join([*self.open[:3], '...', full])}"
-                )
+            if full in self.open:
+                raise UsageError(f"groups contain each other: {' -> '.join([*self.open, full])}")
+            if len(self.open) >= _DEEPEST:
+                raise UsageError(f"groups within groups, more than {_DEEPEST} deep")
             self.open.append(full)
             names = self.read(*self.texts[full])
             self.open.pop()

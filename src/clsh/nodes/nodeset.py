@@ -53,14 +53,11 @@ def expand(text: str) -> list[str]:
 
     Raises UsageError when it is no node set or has more than LIMIT names.
     """
+    items = [piece.strip(" \t") for piece in split(text)]
+    if sum(map(_count, items)) > LIMIT:
+        raise UsageError(f"{_shown(text)} has more than {LIMIT:,} nodes", hint="name a smaller set")
     names: dict[str, None] = {}
-    left = LIMIT
-    for item in (piece.strip(" \t") for piece in split(text)):
-        left -= _count(item)
-        if left < 0:
-            raise UsageError(
-                f"{_shown(text)} has more than {LIMIT:,} nodes", hint="name a smaller set"
-            )
+    for item in items:
         names.update(dict.fromkeys(_expanded(item) if "[" in item else [item]))
     return list(names)
 
