@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from clsh.base.errors import UsageError
+from clsh.base.messages import tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,8 +158,9 @@ def _build() -> tuple[argparse.ArgumentParser, frozenset[str]]:
         ("running", _RUNNING),
         ("other", _OTHER),
     ):
-        group = parsing.add_argument_group(title)
-        for flags, value, text in rows:
+        group = parsing.add_argument_group(tr(title))
+        for flags, value, english in rows:
+            text = tr(english)
             names = flags.split()
             if not value:
                 group.add_argument(*names, action="store_true", help=text)
