@@ -314,6 +314,25 @@ async def test_now_does_not_wait_for_a_session_that_clings() -> None:
     assert len(watcher.outcomes) == 1, "what comes later is told to nobody"
 
 
+async def test_a_killing_is_not_broken_off_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "KILL_S", 0.05)
+    cleaned: list[str] = []
+
+    async def tidy(session: Session, sink: Sink) -> Exit:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0.2)
+            cleaned.append(session.node.name)
+        return Exit(0)
+
+    fan = FanOut(Memory(), Plan(timeout_s=0.05), Watcher())
+    asyncio.get_running_loop().call_later(0.15, fan.stop, "now")
+    outcomes = await fan.run(nodes(2), tidy)
+    assert states(outcomes) == "timeout timeout"
+    assert cleaned == ["n0", "n1"]
+
+
 @pytest.mark.parametrize("how", ["finish", "now"])
 async def test_stopped_before_it_began(how: Literal["finish", "now"]) -> None:
     memory = Memory()
