@@ -158,7 +158,7 @@ def _build() -> tuple[argparse.ArgumentParser, frozenset[str]]:
         ("running", _RUNNING),
         ("other", _OTHER),
     ):
-        group = parsing.add_argument_group(tr(title))
+        group = parsing.add_argument_group(title)
         for flags, value, english in rows:
             text = tr(english)
             names = flags.split()
