@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
@@ -14,9 +13,10 @@ from asyncssh.packet import String
 from clsh.base.errors import NodeError, NodeLostError
 from clsh.remote import sweep
 from clsh.remote.transport import Exit
+from clsh.remote.transports._outlet import Outlet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Coroutine
+    from collections.abc import AsyncIterator, Coroutine
 
     from clsh.nodes.model import Node
     from clsh.remote.transport import Command, SignalName, Sink, Stream
@@ -30,21 +30,19 @@ _CLOSE_S = 1.0
 class _Channel(asyncssh.SSHClientSession[bytes]):
     """One command: passes its output to the sink, pausing the channel while that is full.
 
-    `done` ends when all output has been written or `error` is set, `closed` with the channel.
+    `done` ends when all output has been written or the outlet has failed, `closed` with the
+    channel.
     """
 
     def __init__(self, session: SshSession, sink: Sink) -> None:
         self._session = session
-        self._sink = sink
-        self._full: asyncio.Future[None] | None = None
-        self._late: deque[tuple[Stream, bytes]] = deque()
+        self.outlet = Outlet(sink, self._flow, self._settled)
         self._complete = False
         loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
         self.number = 0
         self.exit: Exit | None = None
-        self.error: BaseException | None = None
         self.writable = asyncio.Event()
         self.writable.set()
 
@@ -60,11 +58,7 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
             self._session.living.append(self)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        stream: Stream = "stderr" if datatype else "stdout"
-        if self._full is not None:
-            self._late.append((stream, data))
-        elif self.error is None:
-            self._write(stream, data)
+        self.outlet.put("stderr" if datatype else "stdout", data)
 
     def eof_received(self) -> bool:
         self._complete = True
@@ -94,7 +88,7 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         self._session.opened.discard(self)
         self.closed.set_result(None)
         self.writable.set()
-        self._finish()
+        self._settled()
 
     # Our own side.
 
@@ -108,42 +102,15 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         if self in self._session.living:
             self._session.living.remove(self)
 
-    def _write(self, stream: Stream, data: bytes) -> None:
-        try:
-            room = self._sink.write(stream, data)
-        except BaseException as error:  # noqa: BLE001 - raised again by run()
-            self.fail(error)
-            return
-        if room is not None:
+    def _flow(self, on: bool) -> None:
+        if not on:
             self.channel.pause_reading()
-            self._full = asyncio.ensure_future(_wait(room))
-            self._full.add_done_callback(self._has_room)
-
-    def _has_room(self, full: asyncio.Future[None]) -> None:
-        self._full = None
-        if full.cancelled():
-            self.fail(asyncio.CancelledError())
-            return
-        if error := full.exception():
-            self.fail(error)
-            return
-        while self._late and self._full is None and self.error is None:
-            self._write(*self._late.popleft())
-        if self._full is None and not self.closed.done():
+        elif not self.closed.done():
             self.channel.resume_reading()
-        self._finish()
 
-    def fail(self, error: BaseException) -> None:
-        """End the command with `error`; nothing more goes to the sink."""
-        self.error = self.error or error
-        self._late.clear()
-        if self._full is not None:
-            self._full.cancel()
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def _finish(self) -> None:
-        if self.closed.done() and self._full is None and not self.done.done():
+    def _settled(self) -> None:
+        finished = self.closed.done() and self.outlet.empty
+        if not self.done.done() and (finished or self.outlet.error is not None):
             self.done.set_result(None)
 
 
@@ -202,13 +169,13 @@ class SshSession:
             try:
                 await channel.done
             except asyncio.CancelledError:
-                channel.fail(asyncio.CancelledError())
+                channel.outlet.fail(asyncio.CancelledError())
                 raise
             finally:
                 feeder.cancel()
                 await self._settle(channel)
-            if channel.error is not None:
-                raise channel.error
+            if channel.outlet.error is not None:
+                raise channel.outlet.error
             if channel.lost and self._connection.is_closed():
                 raise await self.lost()
             return channel.exit or Exit()
@@ -261,7 +228,7 @@ class SshSession:
         try:
             await asyncio.shield(opening)
         except asyncio.CancelledError:
-            channel.fail(asyncio.CancelledError())
+            channel.outlet.fail(asyncio.CancelledError())
             await asyncio.wait([opening], timeout=_KILL_S)
             raise
         return channel
@@ -270,7 +237,7 @@ class SshSession:
         line = command.line.encode("utf-8", "surrogateescape") or b" "  # b"" would be a shell
         self._starting += 1
         try:
-            while channel.error is None:
+            while channel.outlet.error is None:
                 others = [other.closed for other in self.opened]
                 try:
                     await self._create(
@@ -293,7 +260,7 @@ class SshSession:
             raise await self.lost() from None
         finally:
             self._starting -= 1
-        if channel.error is not None:  # cancelled meanwhile
+        if channel.outlet.error is not None:  # cancelled meanwhile
             await self._settle(channel)
 
     async def _settle(self, channel: _Channel) -> None:
@@ -361,10 +328,6 @@ class SshSession:
         return bytes(collector.output), [c for c in self.living if c.number < channel.number]
 
 
-async def _wait(room: Awaitable[None]) -> None:
-    await room
-
-
 async def _feed(channel: _Channel, stdin: AsyncIterator[bytes] | None) -> None:
     if stdin is not None:
         async for data in stdin:
@@ -378,4 +341,4 @@ async def _feed(channel: _Channel, stdin: AsyncIterator[bytes] | None) -> None:
 
 def _check_feeder(task: asyncio.Task[None], channel: _Channel) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        channel.fail(error)
+        channel.outlet.fail(error)
