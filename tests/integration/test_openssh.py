@@ -133,6 +133,17 @@ async def test_more_commands_than_sshd_allows_wait_for_their_turn(sshd: Sshd) ->
         assert await asyncio.gather(*lines) == [f"{number}\n" for number in range(count)]
 
 
+async def test_a_channel_is_left_to_signal_a_full_connection(sshd: Sshd) -> None:
+    async with opened(sshd) as session:
+        lines = [asyncio.create_task(said(session, "sleep 60")) for _ in range(SESSIONS)]
+        rest = asyncio.create_task(said(session, "echo next"))
+        await until(lambda: len(session._running) == SESSIONS)
+        async with asyncio.timeout(2):
+            while not all(line.done() for line in lines):
+                await session.signal("KILL")
+            assert await rest == "next\n"
+
+
 async def test_a_node_that_allows_fewer_sessions(tmp_path: Path) -> None:
     with running(tmp_path / "few", extra="MaxSessions 2") as server:
         async with opened(server) as session:
@@ -377,7 +388,7 @@ async def test_a_silent_node_is_lost_by_keep_alive(tmp_path: Path) -> None:
 async def test_sshd_that_asks_whether_we_live_gets_an_answer(tmp_path: Path) -> None:
     with running(tmp_path / "own", extra="ClientAliveInterval 1\nClientAliveCountMax 1") as server:
         async with opened(server, keepalive_s=60) as session:
-            assert await said(session, "sleep 3.5; echo well") == "well\n"
+            assert await said(session, "sleep 5; echo well") == "well\n"
 
 
 async def test_closing_answers_those_who_wait(sshd: Sshd) -> None:
@@ -481,6 +492,7 @@ async def test_a_configuration_with_a_mind_of_its_own(sshd: Sshd, tmp_path: Path
     async with transport(options) as made:
         session = await made.open(Node(node_name("n"), "web"), 10)
         assert await said(cast("OpenSshSession", session), "echo x") == "x\n"
+        assert is_alive(cast("OpenSshSession", session)._master.pid)  # it did not fork
 
 
 async def test_a_jump_by_the_same_configuration(sshd: Sshd, tmp_path: Path) -> None:

@@ -43,7 +43,6 @@ def test_the_usual_master() -> None:
         "ControlPath": "/run/c/1",
         "ControlPersist": "no",
         "ClearAllForwardings": "yes",
-        "RemoteCommand": "none",
         "LogLevel": "ERROR",
         "ServerAliveInterval": "2",
         "ServerAliveCountMax": "3",

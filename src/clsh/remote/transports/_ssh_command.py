@@ -52,7 +52,6 @@ def master(
     settings = {
         "ControlPersist": "no",
         "ClearAllForwardings": "yes",
-        "RemoteCommand": "none",
         "LogLevel": "ERROR",
         "ServerAliveInterval": str(max(1, round(options.keepalive_s))),
         "ServerAliveCountMax": str(options.keepalive_count),
