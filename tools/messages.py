@@ -11,6 +11,7 @@ why a node failed: that is often said by the node.
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,9 @@ def _in_tree(tree: ast.Module) -> Iterator[str]:
     if any(_translates_a_variable(node) for node in ast.walk(tree)):
         for statement in tree.body:
             if isinstance(statement, ast.Assign):
-                yield from (text for text in _phrases(statement.value) if " " in text)
+                phrases = _phrases(statement.value)
+                # A word alone, an option's flags and a usage of several lines are no phrases.
+                yield from filter(re.compile(r"[^-\n][^\n]* [^\n]*").fullmatch, phrases)
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id="tr") | ast.Attribute(attr="tr"), args=[first, *_]):
