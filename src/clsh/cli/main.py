@@ -80,9 +80,11 @@ def parser(chosen: Sequence[str] = ()) -> argparse.ArgumentParser:
 
     from clsh.base import plugins
 
+    program = " ".join(["cl", *chosen])
+
     class Parser(argparse.ArgumentParser):
         def error(self, message: str) -> NoReturn:
-            raise UsageError(message, hint=f"`{self.prog} --help` says what it takes")
+            raise UsageError(message, hint=f"`{program} --help` says what it takes")
 
     root = Parser(prog="cl", description=tr("The cluster as one machine."), allow_abbrev=False)
     root.add_argument("--version", action="store_true", help=tr("show the version"))

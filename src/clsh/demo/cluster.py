@@ -152,13 +152,17 @@ class Cluster:
         """Let one caller at a time change the cluster; refuse a directory others can change."""
         folder = self._state.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        refused = NotAllowedError(
+            f"{folder} is not yours alone", hint="set XDG_RUNTIME_DIR to a directory that is"
+        )
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except NotADirectoryError as error:
+            raise refused from error
         try:
             found = os.fstat(handle)
             if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-                raise NotAllowedError(
-                    f"{folder} is not yours alone", hint="set XDG_RUNTIME_DIR to one that is"
-                )
+                raise refused
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:

@@ -76,14 +76,19 @@ class Loopback:
 
     def _ask(self, line: str) -> str | None:
         """Return the answer to a line, None when nobody is there."""
+        path = self._folder / "control"
+        if not path.exists():
+            return None
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(_ANSWER_S)
             try:
-                control.connect(str(self._folder / "control"))
+                control.connect(str(path))
                 control.sendall(f"{line}\n".encode())
                 return b"".join(iter(lambda: control.recv(65536), b"")).decode()
-            except (FileNotFoundError, ConnectionError):
+            except ConnectionRefusedError:
                 return None
+            except OSError as error:
+                raise ClshError(f"the demo's servers do not answer: {error}") from error
 
 
 def _wait_for_end(held: Path) -> None:

@@ -59,7 +59,7 @@ def unavailable() -> str:
 
 def openssh_version(text: str) -> tuple[int, int]:
     """Return major and minor version from what `ssh -V` says, 0.0 when it says none."""
-    found = re.search(r"OpenSSH\w*_(\d+)\.(\d+)", text)
+    found = re.search(r"OpenSSH\w*?_(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 

@@ -8,7 +8,7 @@ import os
 import termios
 from asyncio.subprocess import PIPE, Process
 from signal import Signals
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import asyncssh
 from asyncssh.constants import EXTENDED_DATA_STDERR
@@ -122,10 +122,17 @@ class ServerCommand(asyncssh.SSHServerSession[bytes]):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signum)
 
+    async def wait_closed(self) -> None:
+        """Wait until the command has ended; raises nothing."""
+        await asyncio.wait([self._task])
+
     async def _run(self) -> None:
         try:
             with contextlib.ExitStack() as stack:
                 status = await self._to_its_end(stack)
+        except OSError as error:  # it could not be started
+            self._write(f"{error}\n".encode(), EXTENDED_DATA_STDERR)
+            status = 255
         finally:
             self._commands.discard(self)
         if status < 0:
@@ -139,22 +146,23 @@ class ServerCommand(asyncssh.SSHServerSession[bytes]):
         self._process = running.process
         feeding = asyncio.create_task(self._feed(running.give))
         stack.callback(feeding.cancel)
-        await asyncio.gather(
-            self._pass_on(running.out, None),
-            self._pass_on(running.err, EXTENDED_DATA_STDERR),
-        )
-        return await running.process.wait()
+        try:
+            await asyncio.gather(
+                self._pass_on(running.out, None),
+                self._pass_on(running.err, EXTENDED_DATA_STDERR),
+            )
+        finally:
+            status = await running.process.wait()  # when cancelled, it has been killed
+        return status
 
     async def _piped(self, stack: contextlib.ExitStack) -> _Running:
-        process = await asyncio.create_subprocess_exec(
-            *self._argv(),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            start_new_session=True,
-            cwd=self._home,
-            env=self._environment(),
-        )
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        streams = [await _reader(end, stack) for end in (out, err)]
+        try:
+            process = await self._start(PIPE, out_end, err_end, start_new_session=True)
+        finally:
+            os.close(out_end)
+            os.close(err_end)
         stdin = cast("asyncio.StreamWriter", process.stdin)
         stack.callback(stdin.close)
 
@@ -165,29 +173,19 @@ class ServerCommand(asyncssh.SSHServerSession[bytes]):
             else:
                 stdin.close()
 
-        return _Running(process, give, cast("asyncio.StreamReader", process.stdout), process.stderr)
+        return _Running(process, give, *streams)
 
     async def _in_terminal(self, stack: contextlib.ExitStack) -> _Running:
         terminal, theirs = os.openpty()
-        termios.tcsetwinsize(terminal, self._size)
         self._terminal = terminal
+        termios.tcsetwinsize(terminal, self._size)
+        out = await _reader(terminal, stack)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._argv(),
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
-                preexec_fn=lambda: os.login_tty(theirs),
-                cwd=self._home,
-                env=self._environment(),
+            process = await self._start(
+                theirs, theirs, theirs, preexec_fn=lambda: os.login_tty(theirs)
             )
         finally:
             os.close(theirs)
-        out = asyncio.StreamReader()
-        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(out), os.fdopen(terminal, "rb", 0)
-        )
-        stack.callback(pipe.close)
 
         async def give(data: bytes) -> None:
             rest = data or b"\x04"
@@ -198,6 +196,18 @@ class ServerCommand(asyncssh.SSHServerSession[bytes]):
                     await asyncio.sleep(0.02)
 
         return _Running(process, give, out)
+
+    async def _start(self, stdin: int, stdout: int, stderr: int, **more: object) -> Process:
+        argv = ["/bin/sh", "-l"] if self._line is None else ["/bin/sh", "-c", self._line]
+        return await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=self._home,
+            env=self._environment(),
+            **cast("Any", more),
+        )
 
     async def _feed(self, give: Callable[[bytes], Awaitable[None]]) -> None:
         with contextlib.suppress(OSError):  # the command reads no more
@@ -213,9 +223,6 @@ class ServerCommand(asyncssh.SSHServerSession[bytes]):
                 self._write(data, kind)
                 await self._writable.wait()
 
-    def _argv(self) -> list[str]:
-        return ["/bin/sh", "-l"] if self._line is None else ["/bin/sh", "-c", self._line]
-
     def _environment(self) -> dict[str, str]:
         asked = self._channel.get_environment()
         return {
@@ -227,3 +234,13 @@ class ServerCommand(asyncssh.SSHServerSession[bytes]):
             **({"TERM": self._term} if self._term else {}),
             **{name: text for name, text in asked.items() if name.startswith(("LC_", "LANG"))},
         }
+
+
+async def _reader(end: int, stack: contextlib.ExitStack) -> asyncio.StreamReader:
+    """Return a reader of a descriptor, which `stack` closes."""
+    reader = asyncio.StreamReader()
+    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(end, "rb", 0)
+    )
+    stack.callback(pipe.close)
+    return reader

@@ -73,11 +73,14 @@ class ServerNode:
             self._acceptor.close()
             await self._acceptor.wait_closed()
             self._acceptor = None
-        for command in self.commands:
+        commands = list(self.commands)
+        for command in commands:
             command.kill(SIGKILL)
         for connection in list(self.connections):
             connection.abort()
             await connection.wait_closed()
+        for command in commands:
+            await command.wait_closed()
 
 
 class Servers:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -45,9 +46,8 @@ def echo(monkeypatch: pytest.MonkeyPatch) -> Echo:
     """`cl` has two sub-commands, and only `echo` can be imported."""
     made = Echo()
     monkeypatch.setattr(plugins, "names", lambda package: ["demo", "echo"])
-    monkeypatch.setattr(
-        main.importlib, "import_module", {"clsh.cli.commands.echo": made}.__getitem__
-    )
+    commands = {"clsh.cli.commands.echo": made}
+    monkeypatch.setattr(importlib, "import_module", commands.__getitem__)
     return made
 
 
