@@ -62,7 +62,7 @@ def choose(
         raise UsageError("no node is named", hint="the group or list is empty")
     if asked.exclude:
         with entry.located("-x"):
-            nodes = _without(nodes, map(book.complete, book.lists(asked.exclude)))
+            nodes = without(nodes, map(book.complete, book.lists(asked.exclude)))
     if len(nodes) > LIMIT:
         raise entry.too_many()
     return Choice(tuple(entry.shortened(nodes)), named.note)
@@ -195,7 +195,7 @@ def _read(name: str, book: _Book, cwd: Path) -> tuple[Node, ...]:
     return tuple(hostfile.parse(text, shown, book.group))
 
 
-def _without(nodes: Iterable[Node], away: Iterable[Node]) -> list[Node]:
+def without(nodes: Iterable[Node], away: Iterable[Node]) -> list[Node]:
     """Take away nodes by name or address, and every port of a host named without one."""
     gone: set[object] = set()
     for node in away:

@@ -42,7 +42,7 @@ def test_what_is_no_ipv6_address(text: str) -> None:
     assert not is_ipv6(text)
 
 
-@pytest.mark.parametrize("text", ["0", "65536", "", "+1", "1.0", "00080999999", "２２", "99999999"])
+@pytest.mark.parametrize("text", ["0", "65536", "", "+1", "1.0", "00080999999", "２２", "0" * 5000])
 def test_bad_ports(text: str) -> None:
     with pytest.raises(UsageError, match="bad port"):
         port_number(text)

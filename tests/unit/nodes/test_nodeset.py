@@ -113,7 +113,7 @@ def test_many_addresses_without_order_fold_in_time() -> None:
 def test_the_users_clustershell_settings_do_not_change_folding(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "defaults.conf").write_text("[NodeSet]\nfold_axis: 0\n")
+    (tmp_path / "defaults.conf").write_text("[nodeset]\nfold_axis: 0\n")
     monkeypatch.setenv("CLUSTERSHELL_CFGDIR", str(tmp_path))
     for name in [name for name in sys.modules if name.startswith("ClusterShell")]:
         monkeypatch.delitem(sys.modules, name)
