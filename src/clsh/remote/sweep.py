@@ -26,29 +26,31 @@ NOT_UNDER_SSHD = 4
 
 # In every script: $top is the sshd of this connection, $me the child of it that leads to
 # us. A server that is not forked for each connection is refused by its name, or else the
-# commands of other people's connections would be found as well.
+# commands of other people's connections would be found as well. What a shell can do itself
+# is not left to a program: a stop runs on all nodes at once, and they may share a machine.
 _FIND_SSHD = (
-    "name() { cat /proc/$1/comm || ps -o comm= -p $1; } 2>/dev/null; "
-    "parent() { if [ -r /proc/$1/stat ]; then s=$(cat /proc/$1/stat); s=${s##*) }; "
-    "set -- $s; echo $2; else ps -o ppid= -p $1; fi; }; "
-    "me=$$; top=$PPID; n=0; "
-    "until case $(name $top) in *sshd*|*dropbear*) true;; *) false;; esac; do "
-    f"n=$((n+1)); [ $n -lt 6 ] && [ $top -gt 1 ] || exit {NOT_UNDER_SSHD}; "
-    "me=$top; top=$(parent $top); top=$((top+0)); done; "
+    "name() { read -r n < /proc/$1/comm || n=$(ps -o comm= -p $1); } 2>/dev/null; "
+    "parent() { if read -r s < /proc/$1/stat; then s=${s##*) }; set -- $s; p=$2; "
+    "else p=$(ps -o ppid= -p $1); p=$((p+0)); fi; } 2>/dev/null; "
+    "me=$$; top=$PPID; i=0; name $top; "
+    "until case $n in *sshd*|*dropbear*) true;; *) false;; esac; do "
+    f"i=$((i+1)); [ $i -lt 6 ] && [ $top -gt 1 ] || exit {NOT_UNDER_SSHD}; "
+    "me=$top; parent $top; top=$p; name $top; done; "
 )
-# `started PID` for each child of $top; in /proc/PID/stat field 4 is the parent, 22 the start.
+# $kids are the children of $top: in /proc/PID/stat field 4 is the parent.
 _CHILDREN = (
-    "children() { if [ -r /proc/$$/stat ]; then "
-    'sed -n "s/^\\([0-9]*\\) (.*) [A-Za-z] $top \\([-0-9]* \\)\\{17\\}\\([0-9]*\\) .*/\\3 \\1/p" '
-    "/proc/[0-9]*/stat; "
-    "else ps -A -o pid= -o ppid= | while read -r p q; do "
-    '[ "$q" = $top ] && echo 0 $p; done; fi; } 2>/dev/null; '
+    "kids=; if [ -r /proc/$top/task/$top/children ]; then "
+    'for f in /proc/$top/task/*/children; do l=; read -r l < $f; kids="$kids $l"; done; '
+    "elif [ -r /proc/$$/stat ]; then "
+    'kids=$(sed -n "s/^\\([0-9]*\\) (.*) [A-Za-z] $top .*/\\1/p" /proc/[0-9]*/stat 2>/dev/null); '
+    "else kids=$(ps -A -o pid= -o ppid= | while read -r p q; do "
+    '[ "$q" = $top ] && echo $p; done); fi; '
 )
-# Field 5 is the process group, 6 the session.
+# The other process groups of session $1: field 5 is the group, 6 the session.
 _GROUPS = (
-    "groups() { if [ -r /proc/$$/stat ]; then "
+    "groups() { [ -r /proc/$$/stat ] && "
     'sed -n "s/^[0-9]* (.*) [A-Za-z] [0-9]* \\([0-9]*\\) $1 .*/\\1/p" /proc/[0-9]*/stat '
-    "| sort -u; else echo $1; fi; } 2>/dev/null; "
+    "| sort -u; } 2>/dev/null; "
 )
 
 
@@ -58,18 +60,21 @@ def script(signal: SignalName, pid: int | None = None) -> str:
     A `pid` that is no longer a command of this connection is left alone.
     """
     wanted = "" if pid is None else f"[ $c = {pid} ] || continue; "
+    each = f"for c in $kids; do [ $c = $me ] && continue; {wanted}"
     return in_sh(
-        _FIND_SSHD + _CHILDREN + _GROUPS + "children | while read -r t c; do "
-        f"[ $c = $me ] && continue; {wanted}"
-        f"for g in $(groups $c); do kill -{signal} -$g; done; done 2>/dev/null; exit 0"
+        _FIND_SSHD + _CHILDREN + _GROUPS + f"{{ {each}kill -{signal} -$c; done; "
+        f"{each}for g in $(groups $c); do [ $g = $c ] || kill -{signal} -$g; done; done; "
+        "} 2>/dev/null; exit 0"
     )
 
 
 def listing() -> str:
     """Return the line that lists the commands of this connection for `parse`."""
     return in_sh(
-        _FIND_SSHD + _CHILDREN + "children | while read -r t c; do "
-        'k=command; [ $c = $me ] && k=self; echo "clsh $k $t $c"; done'
+        _FIND_SSHD + _CHILDREN + "for c in $kids; do k=command; [ $c = $me ] && k=self; "
+        # Field 22 is the start; without /proc the order of the process ids must do.
+        "t=0; if read -r s < /proc/$c/stat; then s=${s##*) }; set -- $s; t=${20}; fi 2>/dev/null; "
+        'echo "clsh $k $t $c"; done'
     )
 
 
