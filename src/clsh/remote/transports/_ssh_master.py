@@ -13,7 +13,6 @@ import os
 import re
 import signal
 import socket
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from clsh.base.errors import ClshError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_LONGEST = 104 - 17 - 8  # the socket's path on BSD, less ssh's temporary suffix and our name
+_LONGEST = 104 - 17 - 9  # the socket's path on BSD, less ssh's temporary suffix and our name
 _PLAIN = re.compile(r"/[A-Za-z0-9._/-]+")  # nothing that ssh would expand in a ControlPath
 _GUARD = 'read -r _; rm -rf -- "$1"; kill -KILL 0'
 _TAIL = 8192
@@ -163,13 +162,16 @@ class Master:
 
 
 def _directory(*, executable: bool) -> str:
-    for parent in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp below
-        if not parent or not _PLAIN.fullmatch(parent) or len(parent) > _LONGEST - 14:
+    own = (os.environ.get("XDG_RUNTIME_DIR"), os.environ.get("TMPDIR"))
+    for parent in (*own, "/tmp"):  # noqa: S108 - the name below it is random, and must be new
+        path = f"{parent}/clsh-{os.urandom(6).hex()}"
+        if not parent or not _PLAIN.fullmatch(path) or len(path) > _LONGEST:
             continue
         with contextlib.suppress(OSError):
             if executable and os.statvfs(parent).f_flag & getattr(os, "ST_NOEXEC", 0):
                 continue
-            return tempfile.mkdtemp(prefix="clsh-", dir=parent)
+            Path(path).mkdir(mode=0o700)
+            return path
     raise ClshError(
         "no directory for ssh's control sockets", hint="set TMPDIR to a directory of your own"
     )

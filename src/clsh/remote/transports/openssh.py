@@ -118,11 +118,14 @@ class OpenSsh:
     async def _prepare(self, node: Node) -> tuple[Guard, list[ssh_config.Directive]]:
         file = node.options.get("config") or self._options.ssh_config
         async with self._starting:
-            if self._guard is None:
-                self._kex = _ssh_command.key_exchange(await asyncio.to_thread(_known_kex))
-                self._guard = await self._start_guard()
             if file not in self._configs:
                 self._configs[file] = await asyncio.to_thread(ssh_config.load, file)
+            if self._guard is None:
+                asking = asyncio.create_task(asyncio.to_thread(_known_kex))
+                try:
+                    self._guard = await self._start_guard()
+                finally:
+                    self._kex = _ssh_command.key_exchange(await asking)
         return self._guard, self._configs[file].directives(node.host)
 
     async def _start_guard(self) -> Guard:
