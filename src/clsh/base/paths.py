@@ -7,7 +7,6 @@ with the session. Nothing is made here.
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,11 @@ def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
     root = os.geteuid() == 0
     if given.is_absolute() and not (root and given.is_relative_to(_SESSIONS)):
         return given / "clsh"
-    return Path("/run/clsh") if root else Path(tempfile.gettempdir()) / f"clsh-{os.geteuid()}"
+    if root:
+        return Path("/run/clsh")
+    import tempfile  # 8 ms that most starts do not need
+
+    return Path(tempfile.gettempdir()) / f"clsh-{os.geteuid()}"
 
 
 def _place(environ: Mapping[str, str], variable: str, below_home: str, for_root: str) -> Path:

@@ -112,7 +112,7 @@ class _Book:
             login = None if known.transport == "local" else node.user or known.user
             return replace(known, user=login)
         known = known or self.inventory.node(node.host)
-        return _merged(node, known) if known else node
+        return _merged(node, known) if known and known.transport not in entry.OUTSIDE_SSH else node
 
     def _login(self, node: Node) -> Node:
         if self.user is None or node.transport == "local":

@@ -154,6 +154,7 @@ def test_an_entry_is_completed_by_the_inventory(pick: Chooser, tmp_path: Path) -
     )
     assert names(pick(book=BOOK, hosts=["web1:23,web1"])) == ["web1:23", "web1"]
     assert pick(book=BOOK, hosts=["box,head"]).nodes == (MEMBERS[2], MEMBERS[3])
+    assert pick(book=BOOK, hosts=["box:22"]).nodes == (node("box", port=22),)
     (tmp_path / "hosts").write_text("web1 address=10.9.9.9 transport=openssh identity=/own\n")
     (one,) = pick(book=BOOK, hostfile="hosts").nodes
     assert (one.host, one.transport, one.options) == ("10.9.9.9", "openssh", {"identity": "/own"})
