@@ -39,11 +39,11 @@ class Flavour(Protocol):
         ...
 
     def kill(self, name: str) -> None:
-        """Make the node lost: its connections end, and nothing listens any more."""
+        """Make the node lost: its connections end, nothing listens any more; idempotent."""
         ...
 
     def start(self, name: str) -> None:
-        """Start a killed node again, with the same host key."""
+        """Start a killed node again, with the same host key; idempotent."""
         ...
 
     def enter(self, argv: Sequence[str], cwd: str) -> list[str]:

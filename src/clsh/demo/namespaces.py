@@ -105,7 +105,8 @@ class Namespaces:
         """End everything, commands in the head too, and remove the files; idempotent."""
         if found := self.running():
             stubborn = processes.end(_strangers(found), signal.SIGTERM, 0.5)
-            processes.end([*stubborn, found.head, found.holder], signal.SIGKILL, _GONE_S)
+            processes.end([*stubborn, found.head], signal.SIGKILL, _GONE_S)
+            processes.end([found.holder], signal.SIGKILL, _GONE_S)  # it ends by itself
         shutil.rmtree(self._state / "layer", ignore_errors=True)
         # Never by rmtree: were anything still mounted there, it would be emptied.
         with contextlib.suppress(FileNotFoundError):
@@ -128,7 +129,8 @@ class Namespaces:
 
     def kill(self, name: str) -> None:
         """End all that a node runs; its link goes too, its disk is kept for `start`."""
-        processes.end([self.node(name)], signal.SIGKILL, _GONE_S)
+        if init := _inits(self._found().head).get(name):
+            processes.end([init], signal.SIGKILL, _GONE_S)
 
     def start(self, name: str) -> None:
         """Start a killed node again: same address, host key and disk, empty /tmp and /run."""

@@ -128,8 +128,8 @@ done
 
 NODE = r"""
 # usage: node.sh SSHD NODE ADDRESS   as pid 1 of new namespaces, started by start.sh
-set -eu
 trap 'echo failed' EXIT
+set -eu
 umask 022
 sshd=$1 name=$2 address=$3
 cd "/.demo/nodes/$name"

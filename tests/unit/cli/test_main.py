@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import argparse
 
 CL = Path(sys.executable).with_name("cl")
+# Coverage would import asyncio into what is started here.
+ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
 class Echo:
@@ -128,15 +130,17 @@ def test_every_command_has_one_line_of_help() -> None:
 
 
 def test_version_is_quick() -> None:
-    times = []
-    for _ in range(5):
-        began = time.monotonic()
-        done = subprocess.run([CL, "--version"], capture_output=True, text=True, check=True)
-        times.append(time.monotonic() - began)
+    took: list[float] = []
+    for _ in range(20):  # the machine may be busy with other things
+        began = time.perf_counter()
+        done = subprocess.run(
+            [CL, "--version"], capture_output=True, text=True, check=True, env=ENVIRON
+        )
+        took.append(time.perf_counter() - began)
         assert done.stdout == f"cl {__version__}\n"
-    print(f"cl --version: {min(times) * 1000:.0f} ms")
-    # The figure is 60 ms (bench); under coverage and beside other tests it takes longer.
-    assert min(times) < 0.3
+        if took[-1] <= 0.060:
+            return
+    pytest.fail(f"the best of 20 took {min(took) * 1000:.0f} ms")
 
 
 @pytest.mark.parametrize("argv", [["--version"], ["--help"], ["demo", "--help"], ["dmeo"]])
@@ -149,7 +153,11 @@ def test_what_is_not_needed_is_not_imported(argv: list[str]) -> None:
         "print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *argv], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, *argv],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=ENVIRON,
     )
     loaded = set(done.stderr.split())
     assert "clsh.cli.main" in loaded
