@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,6 +95,12 @@ def test_the_main_job(cl: Person) -> None:
     lines = sorted(done.stdout.splitlines())
     assert [line.split()[0] for line in lines] == ["node1:", "node2:"]
     assert all(re.fullmatch(r"node\d: [\d.]+ [\d.]+ [\d.]+ \d+/\d+ \d+", line) for line in lines)
+
+
+def test_a_command_on_a_node_ignores_no_signal(cl: Person) -> None:
+    """The shell that starts things in the background lets them ignore INT and QUIT."""
+    done = cl("exec", "clsh", "-h", "node1", "grep SigIgn /proc/self/status")
+    assert done.stdout.split() == ["node1:", "SigIgn:", "0" * 16]
 
 
 def test_a_node_is_lost_and_comes_back(cl: Person) -> None:
@@ -275,11 +282,6 @@ def test_a_node_is_a_machine_of_its_own(demo4: Demo) -> None:
     assert not Path("/dev/shm/y").exists()
 
 
-def test_a_command_on_a_node_ignores_no_signal(demo4: Demo) -> None:
-    done = demo4.run(*SSH, "node1", "grep SigIgn /proc/self/status")
-    assert done.stdout.split() == ["SigIgn:", "0" * 16]
-
-
 def test_home_and_shared_are_common_and_disks_are_not(demo4: Demo) -> None:
     demo4.run(*SSH, "alice@node1", "echo 1 > ~/common; echo 1 > /shared/common", timeout=20)
     assert demo4.run(*SSH, "alice@node2", "cat ~/common /shared/common").stdout == "1\n1\n"
@@ -343,3 +345,13 @@ def test_a_link_can_be_slow(demo4: Demo) -> None:
     with demo4.slowed("node4", "128kbit"):
         assert demo4.run(*SSH, "node4", count).stdout == "\0" * 20000
     assert time.monotonic() - began > 1
+
+
+@pytest.mark.skipif(not shutil.which("sudo"), reason="needs sudo")
+def test_alice_may_use_sudo_with_her_password(demo4: Demo) -> None:
+    line = "sudo -k; sudo -S -p '' id -u"
+    right = demo4.run(*SSH, "alice@node1", line, stdin=f"{layer.PASSWORD}\n")
+    assert right.stdout == "0\n", right.stderr
+    wrong = demo4.run(*SSH, "alice@node1", line, stdin="guess\n")
+    assert (wrong.stdout, wrong.returncode) == ("", 1)
+    assert demo4.run(*SSH, "bob@node1", "sudo -n id -u").stdout == ""

@@ -60,7 +60,7 @@ class Loopback:
         """Start a killed node again: same port, host key and home."""
         self._must(f"start {name}")
 
-    def enter(self, argv: Sequence[str], cwd: str) -> list[str]:  # noqa: ARG002 - a flavour's
+    def enter(self, argv: Sequence[str], cwd: str) -> list[str]:  # noqa: ARG002 - of every flavour
         """Return `argv`: the nodes are reached from here as from anywhere on this machine."""
         return list(argv)
 

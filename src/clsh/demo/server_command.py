@@ -49,7 +49,8 @@ class ServerCommand(asyncssh.SSHServerSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         """Keep the channel."""
         self._channel = chan
-        self._write: Callable[[bytes, int | None], None] = chan.write  # pyright: ignore[reportUnknownMemberType] - asyncssh does not say what its `data` is
+        # asyncssh leaves the type of its data open.
+        self._write: Callable[[bytes, int | None], None] = cast("Any", chan).write
 
     def pty_requested(
         self,
@@ -67,7 +68,7 @@ class ServerCommand(asyncssh.SSHServerSession[bytes]):
         width: int,
         height: int,
         pixwidth: int,  # noqa: ARG002 - asyncssh's signature
-        pixheight: int,  # noqa: ARG002
+        pixheight: int,  # noqa: ARG002 - asyncssh's signature
     ) -> None:
         """Pass it on."""
         if self._terminal is not None:
@@ -87,7 +88,7 @@ class ServerCommand(asyncssh.SSHServerSession[bytes]):
         self._commands.add(self)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:  # noqa: ARG002
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:  # noqa: ARG002 - asyncssh's signature
         """Keep input for the command; read no more when it does not take it."""
         self._input.put_nowait(data)
         if self._input.qsize() > _QUEUED:
@@ -111,7 +112,7 @@ class ServerCommand(asyncssh.SSHServerSession[bytes]):
         if f"SIG{signal}" in Signals.__members__:
             self.kill(Signals[f"SIG{signal}"])
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's signature
         """End what still runs."""
         self.kill(Signals.SIGKILL)
         self._task.cancel()

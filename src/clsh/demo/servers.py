@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import sys
 from pathlib import Path
 from signal import SIG_DFL, SIGINT, SIGKILL, SIGQUIT, SIGTERM, signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
 
@@ -28,8 +29,9 @@ READY = "ready"
 
 
 def _new_key() -> asyncssh.SSHKey:
-    # asyncssh does not say what its further arguments are.
-    return asyncssh.generate_private_key("ssh-ed25519")  # pyright: ignore[reportUnknownMemberType]
+    # asyncssh leaves the type of further arguments open.
+    key: asyncssh.SSHKey = cast("Any", asyncssh).generate_private_key("ssh-ed25519")
+    return key
 
 
 class ServerNode:
@@ -183,8 +185,7 @@ async def serve(folder: Path, names: Sequence[str]) -> None:
     asyncio.get_running_loop().add_signal_handler(SIGTERM, ended.set)
     await servers.start()
     server = await asyncio.start_unix_server(control, folder / CONTROL)
-    sys.stdout.write(f"{READY}\n")
-    sys.stdout.flush()
+    await asyncio.to_thread(os.write, 1, f"{READY}\n".encode())  # for clsh.demo.launch
     await ended.wait()
     await servers.aclose()
     server.close()

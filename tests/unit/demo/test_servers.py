@@ -231,20 +231,20 @@ async def test_the_inventory_is_one_that_clsh_reads(servers: Servers) -> None:
     assert mode & 0o777 == 0o600
 
 
-async def begin(folder: Path, capsys: pytest.CaptureFixture[str]) -> asyncio.Task[None]:
+async def begin(folder: Path, capfd: pytest.CaptureFixture[str]) -> asyncio.Task[None]:
     """Serve one node, and return when it says that it is ready."""
     serving = asyncio.create_task(serve(folder, ["node1"]))
     for _ in range(1000):
-        if capsys.readouterr().out == "ready\n":
+        if capfd.readouterr().out == "ready\n":
             return serving
         await asyncio.sleep(0.01)
     raise AssertionError("not ready")
 
 
 async def test_serve_runs_until_it_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    serving = await begin(tmp_path, capsys)
+    serving = await begin(tmp_path, capfd)
 
     async def say(line: str) -> str:
         reader, writer = await asyncio.open_unix_connection(tmp_path / module.CONTROL)
@@ -260,7 +260,7 @@ async def test_serve_runs_until_it_is_told(
         await say("alive")
 
 
-async def test_serve_ends_at_term(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    serving = await begin(tmp_path, capsys)
+async def test_serve_ends_at_term(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    serving = await begin(tmp_path, capfd)
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(serving, 5)
