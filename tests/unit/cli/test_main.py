@@ -129,6 +129,11 @@ def test_every_command_has_one_line_of_help() -> None:
         assert not command.HELP.endswith(".")
 
 
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"cl {__version__}\n"
+
+
 def test_version_is_quick() -> None:
     took: list[float] = []
     for _ in range(20):  # the machine may be busy with other things
