@@ -302,8 +302,13 @@ class Clinging(Memory):
 
 async def test_now_does_not_wait_for_a_session_that_clings() -> None:
     memory = Clinging()
-    watcher = Watcher()
-    fan = FanOut(memory, Plan(), watcher)
+    told: list[Outcome] = []
+
+    class Listing(Watcher):
+        def ended(self, outcome: Outcome) -> None:
+            told.append(outcome)
+
+    fan = FanOut(memory, Plan(), Listing())
     asyncio.get_running_loop().call_later(0.05, fan.stop, "now")
     began = time.monotonic()
     (outcome,) = await fan.run(nodes(1), work)
@@ -311,7 +316,28 @@ async def test_now_does_not_wait_for_a_session_that_clings() -> None:
     assert outcome.state == "stopped"
     memory.ends.set_result(None)
     await asyncio.sleep(0.01)
-    assert len(watcher.outcomes) == 1, "what comes later is told to nobody"
+    assert told == [outcome], "what comes later is told to nobody"
+
+
+async def test_now_does_not_wait_for_goodbyes() -> None:
+    class Polite(Memory):
+        async def open(self, node: Node, deadline_s: float) -> MemorySession:
+            session = await super().open(node, deadline_s)
+
+            class Session(MemorySession):
+                __slots__ = ()
+
+                async def aclose(self) -> None:
+                    await asyncio.sleep(1000)
+
+            session.__class__ = Session
+            return session
+
+    fan = FanOut(Polite(default=sleeps), Plan(), Watcher())
+    asyncio.get_running_loop().call_later(0.05, fan.stop, "now")
+    began = time.monotonic()
+    assert states(await fan.run(nodes(2), work)) == "stopped stopped"
+    assert time.monotonic() - began < 0.4
 
 
 async def test_a_killing_is_not_broken_off_by_another(monkeypatch: pytest.MonkeyPatch) -> None:

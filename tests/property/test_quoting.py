@@ -146,10 +146,9 @@ def test_what_is_no_script(content: bytes) -> None:
 
 
 def test_refused() -> None:
-    for refused in (lambda: quote(["a\0b"]), lambda: with_environment("id", {"A-B": "x"})):
-        with pytest.raises(UsageError):
-            refused()
-    for name in ("", "1A", "A B", "A;id", "A\n", "é"):
+    with pytest.raises(UsageError, match="NUL"):
+        quote(["a\0b"])
+    for name in ("", "1A", "A B", "A-B", "A;id", "A\n", "é"):
         with pytest.raises(UsageError, match="bad variable name"):
             with_environment("id", {name: "x"})
 
@@ -157,4 +156,5 @@ def test_refused() -> None:
 def test_plain_words_stay_readable() -> None:
     assert quote(["ls", "-l", "/tmp/a.b"]) == "ls -l /tmp/a.b"
     assert quote(["it's"]) == "'it'\"'\"'s'"
+    assert quote(["a!b"]) == "'a'\\!'b'", "the csh of some systems looks into quotes"
     assert with_environment("ls | wc", {}) == "ls | wc"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # A bare '=' would make an assignment (sh) or look up a command (zsh), '%' a job (fish).
 _PLAIN = re.compile(r"[A-Za-z0-9_@+:,./-]+", re.ASCII)
-# fish reads '\\' within single quotes as one backslash, csh replaces '!' there.
+# fish reads '\\' within single quotes as one backslash, an old csh replaces '!' there.
 _APART = {"'": '"\'"', "\\": "\\\\", "!": "\\!"}
 _PIECES = re.compile(r"(['\\!])")
 _ENCODED = re.compile(r"[^ -~]|['\\!]")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from clsh.base.errors import NodeLostError, UnreachableError
 from clsh.nodes.model import Node, node_name
 from clsh.remote.pool import Pool
-from clsh.remote.transport import Command, Exit, Stream
-from clsh.remote.transports.memory import Call, Faults, Memory
+from clsh.remote.transport import Command, Exit
+from clsh.remote.transports.memory import Call, Faults, Memory, MemorySession
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from clsh.remote.transport import Sink, Stream
 
 NODE = Node(node_name("node1"), "node1")
 OTHER = Node(node_name("node2"), "node2")
@@ -22,6 +28,11 @@ class Kept:
 
     def write(self, stream: Stream, data: bytes) -> None:
         self.data += data
+
+
+async def sleeps(call: Call) -> int:
+    await asyncio.sleep(10)
+    return 0
 
 
 async def test_a_session_is_used_again_after_it_was_closed() -> None:
@@ -87,28 +98,48 @@ async def test_a_lost_session_is_opened_anew() -> None:
     await pool.aclose()
 
 
+class LateNews(Memory):
+    """What happened to a connection is known to its commands before `lost` tells of it."""
+
+    async def open(self, node: Node, deadline_s: float) -> MemorySession:
+        session = await super().open(node, deadline_s)
+        tell = session.lost
+
+        class Session(MemorySession):
+            __slots__ = ()
+
+            async def lost(self) -> NodeLostError:
+                error = await tell()
+                await asyncio.sleep(0.03)
+                return error
+
+            async def run(
+                self, command: Command, sink: Sink, stdin: AsyncIterator[bytes] | None = None
+            ) -> Exit:
+                raise await tell()
+
+        session.__class__ = Session
+        return session
+
+
 async def test_a_session_that_lost_a_command_is_not_handed_out_again() -> None:
-    """At once, before the news of the loss have come by the other way."""
-    memory = Memory(faults={"node1": Faults(lose_after_bytes=3)})
+    memory = LateNews()
     pool = Pool(memory)
     session = await pool.open(NODE, 1)
+    running = asyncio.create_task(session.run(Command("x"), Kept()))
+    await asyncio.sleep(0.01)
+    next(iter(memory.sessions)).lose()
     with pytest.raises(NodeLostError):
-        await session.run(Command("hello"), Kept())
-    memory.faults.clear()
+        await running
     again = await pool.open(NODE, 1)
     assert again is not session
-    assert await again.run(Command("hello"), Kept()) == Exit(0)
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.1)
     assert await pool.open(NODE, 1) is again, "the end of the old one is no matter"
     await pool.aclose()
 
 
 async def test_signals_go_through() -> None:
-    async def program(call: Call) -> int:
-        await asyncio.sleep(10)
-        return 0
-
-    memory = Memory(default=program)
+    memory = Memory(default=sleeps)
     pool = Pool(memory)
     session = await pool.open(NODE, 1)
     running = asyncio.create_task(session.run(Command("x"), Kept()))

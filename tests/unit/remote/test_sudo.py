@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from clsh.base.errors import NodeLostError, UsageError
 from clsh.nodes.model import Node, node_name
 from clsh.remote.sudo import Sudo, SudoError
-from clsh.remote.transport import Command, Stream
+from clsh.remote.transport import Command, Exit, Stream
 from clsh.remote.transports.memory import Call, Memory
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 NODE = Node(node_name("node1"), "node1")
 
@@ -26,12 +30,48 @@ async def silent(call: Call) -> int:
     return 0
 
 
+def mark(call: Call) -> str:
+    found = re.search(r" (clsh-[0-9a-f]{32}) ", call.command.line)
+    assert found
+    return found[1]
+
+
 async def starting(call: Call) -> int:
-    mark = re.search(r"\bclsh-[0-9a-f]{32} ", call.command.line)
-    assert mark
-    for piece in (mark[0][:9], mark[0][9:], "4242", "\n"):
+    word = mark(call)
+    for piece in (word[:9], word[9:], " 4242", "\n"):
         await call.write("stderr", piece.encode())
     return await silent(call)
+
+
+async def test_the_input_waits_for_the_start_and_the_password_for_the_prompt() -> None:
+    """Input that flowed earlier would be taken for a second try of the password."""
+    seen = bytearray()
+
+    async def asking(call: Call) -> int:
+        prompt = re.search(r"\[clsh-[0-9a-f]{32}\]", call.command.line)
+        assert prompt
+
+        async def read() -> None:
+            async for data in call.stdin:
+                seen.extend(data)
+
+        reading = asyncio.create_task(read())
+        await asyncio.sleep(0.02)
+        assert not seen
+        for piece in (prompt[0][:9], prompt[0][9:]):
+            await call.write("stderr", piece.encode())
+        await asyncio.sleep(0.02)
+        assert seen == b"secret\n"
+        await call.write("stderr", f"\n{mark(call)} 4242\nown".encode())
+        await reading
+        return 0
+
+    async def given() -> AsyncIterator[bytes]:
+        yield b"input"
+
+    session = await Sudo(Memory(default=asking), "secret").open(NODE, 1)
+    assert await session.run(Command("id"), Nowhere(), given()) == Exit(0)
+    assert seen == b"secret\ninput"
 
 
 async def test_a_signal_before_the_start_goes_to_sudo_itself() -> None:
