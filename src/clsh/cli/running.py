@@ -11,7 +11,7 @@ import contextlib
 import resource
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from clsh.base.errors import ClshError
 from clsh.cli import last_run, render
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from clsh.remote.transport import Sink, Transport
 
 CLOSED = 128 + signal.SIGPIPE
+_GONE_S = 0.46
+"""After INT, QUIT or a second TERM clsh is gone within 0.5 s; the rest is for the exit."""
+_LEAST_S = 0.02
 _TERM_S = 1.0
-_NOW_S = 0.1
 _CLOSE_S = 1.0
 
 
@@ -64,6 +66,10 @@ class Ended:
     at_once: bool = False
 
 
+def _nothing(_: Literal["finish", "now"]) -> None:
+    """Nothing runs that could be stopped."""
+
+
 class _Stopping:
     """What has asked this run to stop: signals, or a stdout that takes nothing any more."""
 
@@ -72,7 +78,8 @@ class _Stopping:
         self.closed = False
         self.error: ClshError | None = None
         self.now = asyncio.Event()
-        self.stop: Callable[[Literal["finish", "now"]], None] = lambda _: None
+        self._gone_at = 0.0
+        self.stop: Callable[[Literal["finish", "now"]], None] = _nothing
 
     def install(self) -> None:
         loop = asyncio.get_running_loop()
@@ -85,11 +92,21 @@ class _Stopping:
             loop.remove_signal_handler(signum)
 
     def signalled(self, signum: int) -> None:
-        gently = signum == signal.SIGTERM and self.signum is None
+        gently = signum == signal.SIGTERM and self.signum is None and self.stop is not _nothing
         self.signum = self.signum or signum
-        if not gently:
+        if not gently and not self.now.is_set():
             self.now.set()
+            self._gone_at = asyncio.get_running_loop().time() + _GONE_S
         self.stop("finish" if gently else "now")
+
+    async def wait_for(self, task: asyncio.Task[Any], limit_s: float | None) -> None:
+        """Wait until `task` is done; after a signal to stop now, only a moment longer."""
+        now = asyncio.create_task(self.now.wait())
+        await asyncio.wait([task, now], timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        now.cancel()
+        if not task.done():
+            left_s = self._gone_at - asyncio.get_running_loop().time()
+            await asyncio.wait([task], timeout=max(_LEAST_S, left_s))
 
     def stdout_closed(self, error: ClshError | None) -> None:
         self.closed = True
@@ -125,10 +142,10 @@ async def carry_out(run: Run) -> Ended:
     try:
         outcomes = await _fan_out(run, printer, console, stopping)
         ending = asyncio.create_task(_end(run, outcomes, printer, console, stopping))
-        await _unless_stopped(ending, stopping)
+        await stopping.wait_for(ending, None if stopping.signum is None else _TERM_S)
         if not ending.done():
             return Ended(_code(outcomes, stopping, run), at_once=True)
-        at_once = stopping.signum is not None or not await console.aclose(_NOW_S)
+        at_once = stopping.signum is not None or not await console.aclose(_CLOSE_S)
         return Ended(ending.result(), at_once=at_once)
     finally:
         printer.close()
@@ -153,11 +170,9 @@ async def _fan_out(
         try:
             return await fan.run(run.nodes, run.doing(stdin, printer.settle))
         finally:
-            stopping.stop = lambda _: stopping.now.set()
+            stopping.stop = _nothing
             showing.cancel()
-            limit = _CLOSE_S if stopping.signum is None else _NOW_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(transport.aclose(), limit)
+            await stopping.wait_for(asyncio.create_task(transport.aclose()), _CLOSE_S)
 
 
 async def _end(
@@ -193,16 +208,6 @@ def _code(outcomes: Sequence[Outcome], stopping: _Stopping, run: Run, *, whole: 
     if stopping.closed:
         return stopping.error.exit_code if stopping.error else CLOSED
     return exit_code(outcomes, largest=run.largest) or int(not whole)
-
-
-async def _unless_stopped(ending: asyncio.Task[int], stopping: _Stopping) -> None:
-    """Wait for `ending`, after a signal only as long as the signal leaves."""
-    now = asyncio.create_task(stopping.now.wait())
-    limit = None if stopping.signum is None else _TERM_S
-    await asyncio.wait([ending, now], timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-    now.cancel()
-    if not ending.done():
-        await asyncio.wait([ending], timeout=_NOW_S)
 
 
 def raise_file_limit() -> None:
