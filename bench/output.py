@@ -49,7 +49,7 @@ def run(tools: Tools, *, quick: bool) -> Iterator[list[str]]:
             raise SystemExit(f"bench: {name} kept {whole} bytes, exit {cost.status}")
         return cost
 
-    costs = measure.rounds(tools.names, lambda name: 1 if name in _SLOW or quick else 5, once)
+    costs = measure.rounds(tools.names, lambda name: 1 if name in _SLOW or quick else 3, once)
     wall = {name: measure.median(cost.wall_s for cost in runs) for name, runs in costs.items()}
     rows = [
         [
