@@ -4,6 +4,12 @@ One foreground `ssh -N` with a control socket for each node does configuration, 
 security keys and Kerberos as the user has them. Commands run as channels in mux proxy mode,
 so none of them starts a process here, and the end of the ssh process is the node's loss.
 Needs OpenSSH 7.4 or newer, for passwords 8.4.
+
+`Node.options` may hold `config` (as ssh -F), `identity` and `known_hosts` (file names).
+`TransportOptions.kex` is KexAlgorithms, over the user's own; when neither names any, the
+quick ones go first, which on OpenSSH 9.0 to 9.8 gives up post-quantum protection for a
+ninth of the cost (`_ssh_command.key_exchange`). A password is given to the node alone, not
+to jump hosts. Forwardings of ports and displays in ssh_config are not made.
 """
 
 from __future__ import annotations
