@@ -111,11 +111,11 @@ def _run(options: Options, settings: Config, nodes: Sequence[Node]) -> int:
     from clsh.cli import prepare
     from clsh.cli.output.out_files import OutFiles
     from clsh.cli.running import Run, carry_out
-    from clsh.cli.work import command
+    from clsh.cli.work import command, copying
 
     run = Run(
         nodes=nodes,
-        doing=command(options),
+        doing=copying(options) if options.copy or options.rcopy else command(options),
         plan=prepare.plan(options, settings),
         look=prepare.look(options),
         state=paths.state_dir(),

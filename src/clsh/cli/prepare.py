@@ -113,6 +113,7 @@ def look(options: Options) -> Look:
         json=options.json,
         only_failed=options.quiet,
         largest_first=not options.in_order,
+        names_silent=not (options.copy or options.rcopy),
     )
 
 

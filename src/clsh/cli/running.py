@@ -168,7 +168,7 @@ async def _fan_out(
         stopping.stop = fan.stop
         showing = asyncio.create_task(progress.show(console, printer.counts, run.stderr))
         try:
-            return await fan.run(run.nodes, run.doing(stdin, printer.settle))
+            return await fan.run(run.nodes, run.doing(stdin, printer))
         finally:
             stopping.stop = _nothing
             showing.cancel()

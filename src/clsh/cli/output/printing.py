@@ -33,7 +33,8 @@ class Look:
     """How output is shown: which report there is at the end, and what is shown before it.
 
     `live`: lines as they arrive, also when there is a report. `only_failed`: the report
-    leaves out nodes that did well. `largest_first` orders groups, otherwise by node.
+    leaves out nodes that did well. `largest_first` orders groups, otherwise by node. A node
+    whose command wrote nothing is shown as `node:` when `names_silent`.
     """
 
     view: View | None = None
@@ -41,6 +42,7 @@ class Look:
     json: bool = False
     only_failed: bool = False
     largest_first: bool = True
+    names_silent: bool = True
 
 
 class _Feed(Protocol):
@@ -134,6 +136,10 @@ class Printer:
         if told := error_line(outcome, sink.lines if sink else 0):
             self._console.talk(told)
 
+    def moved(self, _: Node, count: int) -> None:
+        """Take note that a copy has got on by so many bytes."""
+        self.counts.moved += count
+
     async def settle(self, node: Node) -> None:
         """Wait for what a node wrote to be in its files; raises ClshError when it is not."""
         if self._files:
@@ -181,4 +187,5 @@ class Printer:
     def _shows_nothing(self, sink: _NodeSink) -> bool:
         """Tell whether a live node has shown no line although its stdout is shown."""
         redirected = self._files and self._files.takes("stdout")
-        return self._look.live and not sink.lines and not redirected
+        shown = self._look.live and self._look.names_silent
+        return shown and not sink.lines and not redirected

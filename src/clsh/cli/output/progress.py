@@ -18,12 +18,13 @@ EVERY_S = 0.25
 
 @dataclass(slots=True)
 class Counts:
-    """How far a run is; `running` are connected, the rest waits or connects."""
+    """How far a run is; `running` are connected, `moved` is bytes."""
 
     all: int
     done: int = 0
     running: int = 0
     failed: int = 0
+    moved: int = 0
 
 
 def line(counts: Counts, seconds: float, columns: int) -> str:
@@ -34,6 +35,8 @@ def line(counts: Counts, seconds: float, columns: int) -> str:
     ]
     if counts.failed:
         parts.append(tr("{failed} failed", failed=counts.failed))
+    if counts.moved:
+        parts.append(f"{counts.moved / 1e6:.1f} MB")
     return f"clsh: {', '.join(parts)}  {seconds:.0f} s"[: max(columns - 1, 0)]
 
 
@@ -46,8 +49,15 @@ async def show(console: Console, counts: Counts, stderr: int = 2) -> None:
     try:
         await asyncio.sleep(FIRST_S)
         while True:
-            columns = os.get_terminal_size(stderr).columns
+            columns = _columns(stderr)
             console.status(line(counts, loop.time() - began, columns))
             await asyncio.sleep(EVERY_S)
     finally:
         console.status("")
+
+
+def _columns(fd: int) -> int:
+    try:
+        return os.get_terminal_size(fd).columns
+    except OSError:  # the terminal is gone
+        return 0
