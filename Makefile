@@ -27,7 +27,7 @@ test: .venv/.tests ## install what the tests need, run the checks and all tests 
 check: .venv/.tests ## lint, format, types and import layers
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/lint-imports --cache-dir .import_linter_cache
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 
