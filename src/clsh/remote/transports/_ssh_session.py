@@ -38,6 +38,7 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         self._session = session
         self.outlet = Outlet(sink, self._flow, self._settled)
         self._complete = False
+        self._resuming = False
         loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
@@ -103,10 +104,16 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
             self._session.living.remove(self)
 
     def _flow(self, on: bool) -> None:
-        if not on:
-            self.channel.pause_reading()
-        elif not self.closed.done():
+        # asyncssh grants a whole window again for each packet that it hands over after a
+        # pause. So it hands over all that it holds before the next pause, or its own buffer
+        # would grow by nearly a window for each packet that a slow reader takes.
+        if on and not self.closed.done():
+            self._resuming = True
             self.channel.resume_reading()
+            self._resuming = False
+            on = self.outlet.empty
+        if not on and not self._resuming:
+            self.channel.pause_reading()
 
     def _settled(self) -> None:
         finished = self.closed.done() and self.outlet.empty
