@@ -86,7 +86,7 @@ def plan(options: Options, settings: Config) -> Plan:
     return Plan(
         window=options.fanout or shell.fanout,
         connect_timeout_s=_first(options.connect_timeout, shell.connect_timeout),
-        timeout_s=options.timeout if options.timeout is not None else shell.timeout,
+        timeout_s=(shell.timeout if options.timeout is None else options.timeout) or None,
         batch=options.batch,
         delay_s=options.delay or 0,
         on_lost=options.on_lost or shell.on_lost,

@@ -295,6 +295,20 @@ def test_too_much_to_keep_is_told_and_is_a_failure(
     )
 
 
+def test_live_lines_and_a_report_of_very_much(
+    shows: Callable[..., Shown], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clsh.cli.output import printing, writer
+    from clsh.remote.gather import Gather
+
+    monkeypatch.setattr(printing, "Gather", lambda: Gather(memory=1000))
+    monkeypatch.setattr(writer, "HIGH", 0)
+    script = writes(b"x" * 999 + b"\n", times=100)
+    shown = shows({"n1": script, "n2": script}, Look("groups", live=True))
+    assert shown.out.count(b"n1: x") == shown.out.count(b"n2: x") == 100
+    assert shown.out.count(b"\nx") == 100
+
+
 @pytest.mark.parametrize(
     ("signum", "code"),
     [(signal.SIGINT, 130), (signal.SIGQUIT, 131), (signal.SIGHUP, 129)],

@@ -22,11 +22,6 @@ class Feed:
         self._safe = safe
         self._lines = Lines()
 
-    @property
-    def count(self) -> int:
-        """How many lines have been written."""
-        return self._lines.count
-
     def write(self, data: bytes) -> Awaitable[None] | None:
         """Take bytes as they come; returns what to wait for when the reader is slow."""
         return self._give(self._lines.push(data))

@@ -10,16 +10,12 @@ PIECE = 64 * 1024
 
 
 class Lines:
-    """Collects the chunks of one stream of one node and gives back whole lines.
+    """Collects the chunks of one stream of one node and gives back whole lines."""
 
-    `count` is how many lines have been given.
-    """
-
-    __slots__ = ("_begun", "count")
+    __slots__ = ("_begun",)
 
     def __init__(self) -> None:
         self._begun = bytearray()
-        self.count = 0
 
     def push(self, data: bytes) -> bytes:
         """Take a chunk; return the lines that it completes, each with its newline, or b""."""
@@ -31,14 +27,12 @@ class Lines:
         self._begun += data[end:]
         if len(self._begun) > PIECE:
             whole += self._cut()
-        self.count += whole.count(b"\n")
         return whole
 
     def rest(self) -> bytes:
         """Return the line that has no newline yet, as it is, and forget it."""
         rest = bytes(self._begun)
         self._begun.clear()
-        self.count += bool(rest)
         return rest
 
     def _cut(self) -> bytes:
