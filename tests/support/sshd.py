@@ -70,8 +70,14 @@ class Sshd:
 
     def trust(self) -> None:
         """Write the host key that is now in use into `known_hosts`."""
+        self.known_at(self.port).replace(self.known_hosts)
+
+    def known_at(self, port: int) -> Path:
+        """A known_hosts file for this server reached at another port, as through a relay."""
+        path = self.folder / f"known_hosts-{port}"
         public = self.host_key.with_suffix(".pub").read_text()
-        self.known_hosts.write_text(f"[{self.address}]:{self.port} {public}")
+        path.write_text(f"[{self.address}]:{port} {public}")
+        return path
 
     def new_host_key(self) -> None:
         """Change the host key, as a reinstalled or an impersonated host does, and restart."""

@@ -30,40 +30,35 @@ class Child(asyncio.SubprocessProtocol):
 
     def __init__(self, sink: Sink) -> None:
         self._outlet = Outlet(sink, self._flow, self._settled)
-        self._process = cast("asyncio.SubprocessTransport", None)
-        self._readers: dict[int, asyncio.ReadTransport] = {}
+        self._process = cast("asyncio.SubprocessTransport", None)  # until it is started
+        self._pid: int | None = None
+        self._terminal: asyncio.ReadTransport | None = None
         self._writer: asyncio.WriteTransport | None = None
         self._on_terminal = False
+        self._open = {"process"}  # what may still bring output
         self._exited = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    @classmethod
     async def start(
-        cls,
-        argv: Sequence[str],
-        sink: Sink,
-        *,
-        feed: bool,
-        terminal: Command | None = None,
-    ) -> Child:
+        self, argv: Sequence[str], *, feed: bool, terminal: Command | None = None
+    ) -> None:
         """Start `argv`, with the terminal that `terminal` wants, if any.
 
         `feed` tells whether stdin will be written; else it is /dev/null. Raises OSError when
         it cannot be started.
         """
-        child = cls(sink)
-        if terminal is not None:
-            await child._start_on_terminal(argv, terminal)
-            return child
-        stdin = asyncio.subprocess.PIPE if feed else asyncio.subprocess.DEVNULL
-        await child._execute(argv, stdin)
-        child._writer = cast("asyncio.WriteTransport | None", child._process.get_pipe_transport(0))
-        for number in (1, 2):
-            pipe = child._process.get_pipe_transport(number)
-            child._readers[number] = cast("asyncio.ReadTransport", pipe)
-        return child
+        # asyncio forgets the process when it is cancelled while it starts one.
+        starting = asyncio.create_task(self._start(argv, feed, terminal))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])
+            if not starting.cancelled() and starting.exception() is None:
+                self.fail(asyncio.CancelledError())
+                await self._close()
+            raise
 
     async def run(self, stdin: AsyncIterator[bytes] | None) -> Exit:
         """Wait for the end; when cancelled, or when sink or stdin fail, KILL the group."""
@@ -94,28 +89,31 @@ class Child(asyncio.SubprocessProtocol):
         return Exit(status=code)
 
     def signal(self, name: SignalName) -> None:
-        """Send a signal to the process group."""
+        """Send a signal to the process group, once there is one."""
+        if self._pid is None:
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.get_pid(), signal.Signals[f"SIG{name}"])
+            os.killpg(self._pid, signal.Signals[f"SIG{name}"])
 
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._process = cast("asyncio.SubprocessTransport", transport)
+        self._pid = self._process.get_pid()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         self._outlet.put("stdout" if fd == 1 else "stderr", data)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002
-        self._readers.pop(fd, None)
         if fd == 0:
             self._writer = None
             self._writable.set()
-        self._settled()
 
     def process_exited(self) -> None:
         self._exited.set()
-        self._settled()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's name
+        self.ended("process")
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -125,6 +123,18 @@ class Child(asyncio.SubprocessProtocol):
 
     # Our own side.
 
+    def ended(self, source: str) -> None:
+        """Note that `source` brings no more output."""
+        self._open.discard(source)
+        self._settled()
+
+    async def _start(self, argv: Sequence[str], feed: bool, terminal: Command | None) -> None:
+        if terminal is not None:
+            await self._start_on_terminal(argv, terminal)
+            return
+        await self._execute(argv, asyncio.subprocess.PIPE if feed else asyncio.subprocess.DEVNULL)
+        self._writer = cast("asyncio.WriteTransport | None", self._process.get_pipe_transport(0))
+
     async def _execute(self, argv: Sequence[str], stdin: int) -> None:
         output = asyncio.subprocess.DEVNULL if self._on_terminal else asyncio.subprocess.PIPE
         await asyncio.get_running_loop().subprocess_exec(
@@ -133,6 +143,7 @@ class Child(asyncio.SubprocessProtocol):
 
     async def _start_on_terminal(self, argv: Sequence[str], terminal: Command) -> None:
         self._on_terminal = True
+        self._open.add("terminal")
         master, slave = os.openpty()
         size = struct.pack("HHHH", terminal.rows, terminal.columns, 0, 0)
         fcntl.ioctl(master, termios.TIOCSWINSZ, size)
@@ -146,16 +157,20 @@ class Child(asyncio.SubprocessProtocol):
             os.close(slave)
         writing = os.fdopen(os.dup(master), "wb", buffering=0)
         reading = os.fdopen(master, "rb", buffering=0)
-        self._readers[1], _ = await loop.connect_read_pipe(lambda: _Terminal(self, 1), reading)
-        self._writer, _ = await loop.connect_write_pipe(lambda: _Terminal(self, 0), writing)
+        self._terminal, _ = await loop.connect_read_pipe(lambda: _Screen(self), reading)
+        self._writer, _ = await loop.connect_write_pipe(lambda: _Keyboard(self), writing)
 
     def _flow(self, on: bool) -> None:
-        for pipe in self._readers.values():
-            if not pipe.is_closing():
-                pipe.resume_reading() if on else pipe.pause_reading()
+        for pipe in self._outputs():
+            pipe.resume_reading() if on else pipe.pause_reading()
+
+    def _outputs(self) -> list[asyncio.ReadTransport]:
+        pipes = [self._process.get_pipe_transport(number) for number in (1, 2)]
+        found = [self._terminal, *cast("list[asyncio.ReadTransport | None]", pipes)]
+        return [pipe for pipe in found if pipe is not None and not pipe.is_closing()]
 
     def _settled(self) -> None:
-        finished = self._exited.is_set() and not self._readers and self._outlet.empty
+        finished = not self._open and self._outlet.empty
         if not self._done.done() and (finished or self._outlet.error is not None):
             self._done.set_result(None)
 
@@ -164,7 +179,7 @@ class Child(asyncio.SubprocessProtocol):
             return
         async for data in stdin:
             await self._writable.wait()
-            if self._writer is None:
+            if self._writer is None or self._writer.is_closing():
                 return
             self._writer.write(data)
         await self._writable.wait()
@@ -186,28 +201,36 @@ class Child(asyncio.SubprocessProtocol):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_KILL_S):
                 await self._exited.wait()
-        for pipe in self._readers.values():
-            pipe.close()
-        if self._writer is not None:
-            self._writer.close()
+        for pipe in (self._terminal, self._writer):
+            if pipe is not None:
+                pipe.close()
         self._process.close()
 
 
-class _Terminal(asyncio.Protocol):
-    """The master side of a pseudo-terminal, as if it were the pipe `number` of the child."""
+class _Screen(asyncio.Protocol):
+    """What a pseudo-terminal shows."""
 
-    def __init__(self, child: Child, number: int) -> None:
+    def __init__(self, child: Child) -> None:
         self._child = child
-        self._number = number
 
     def data_received(self, data: bytes) -> None:
-        self._child.pipe_data_received(self._number, data)
+        self._child.pipe_data_received(1, data)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._child.pipe_connection_lost(self._number, exc)
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's name
+        self._child.ended("terminal")
+
+
+class _Keyboard(asyncio.BaseProtocol):
+    """What is typed into a pseudo-terminal."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
 
     def pause_writing(self) -> None:
         self._child.pause_writing()
 
     def resume_writing(self) -> None:
         self._child.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._child.pipe_connection_lost(0, exc)

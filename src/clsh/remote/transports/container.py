@@ -115,8 +115,9 @@ class ContainerSession:
         buffer = _Buffer()
         mark = f"{self._mark}-watch."
         argv = self._argv(mark, "sh", "-c", _WATCH)
+        child = Child(buffer)
         try:
-            child = await Child.start(argv, buffer, feed=True)
+            await child.start(argv, feed=True)
         except FileNotFoundError:
             raise UnreachableError(
                 self._node.name,
@@ -147,11 +148,12 @@ class ContainerSession:
         if stdin is not None and self._engine == "podman":
             words = ("sh", "-c", _WITH_INPUT, *words[::2])
         argv = self._argv(mark, *words, tty=command.tty)
-        child = await Child.start(
-            argv, sink, feed=stdin is not None, terminal=command if command.tty else None
-        )
+        child = Child(sink)
         self._children.add(child)
         try:
+            await child.start(
+                argv, feed=stdin is not None, terminal=command if command.tty else None
+            )
             how = await child.run(stdin)
         except BaseException:
             await self._bounded(self._kill(mark))
@@ -178,7 +180,7 @@ class ContainerSession:
         self._end("closed")
         self._closing.set()
         error = await self.lost()
-        for child in self._children:
+        for child in list(self._children):
             child.fail(error)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_CLOSE_S)
@@ -218,7 +220,8 @@ class ContainerSession:
     async def _signal_inside(self, mark: str, name: SignalName) -> bool:
         buffer = _Buffer()
         argv = self._argv("", "sh", "-c", _SIGNAL, "sh", mark, name)
-        child = await Child.start(argv, buffer, feed=False)
+        child = Child(buffer)
+        await child.start(argv, feed=False)
         await child.run(None)
         return bool(buffer.kept["stdout"])
 

@@ -68,14 +68,14 @@ class LocalSession:
         """Run `command`; see Session."""
         if self._closed.is_set():
             raise await self.lost()
-        child = await Child.start(
-            (self._shell, "-c", command.line),
-            sink,
-            feed=stdin is not None,
-            terminal=command if command.tty else None,
-        )
+        child = Child(sink)
         self._children.add(child)
         try:
+            await child.start(
+                (self._shell, "-c", command.line),
+                feed=stdin is not None,
+                terminal=command if command.tty else None,
+            )
             return await child.run(stdin)
         finally:
             self._children.discard(child)
@@ -93,5 +93,5 @@ class LocalSession:
     async def aclose(self) -> None:
         """Close; see Session. What still runs is killed, and its `run` tells of the loss."""
         self._closed.set()
-        for child in self._children:
+        for child in list(self._children):
             child.fail(await self.lost())

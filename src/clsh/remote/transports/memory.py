@@ -178,7 +178,7 @@ class MemorySession:
 
         call = Call(self.node, command, stdin or _nothing(), write)
         running = _Running(call)
-        running.task = asyncio.ensure_future(_status(self.program(call)))
+        running.task = asyncio.ensure_future(_status(self.program, call))
         self._running.add(running)
         try:
             status = await running.task
@@ -224,8 +224,8 @@ class MemorySession:
         self.lose("closed")
 
 
-async def _status(work: Awaitable[int]) -> int:
-    return await work
+async def _status(program: Program, call: Call) -> int:
+    return await program(call)
 
 
 async def _nothing() -> AsyncIterator[bytes]:
