@@ -7,7 +7,6 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import struct
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 import pyte
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
 CLSH = str(Path(sys.executable).parent / "clsh")
@@ -111,13 +110,3 @@ class Terminal:
         while self.read(0.1):
             assert time.monotonic() < end, f"does not end: {self.text}"
         return self.process.wait(max(0.1, end - time.monotonic()))
-
-
-@contextlib.contextmanager
-def stopped(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """A process that is frozen meanwhile."""
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
