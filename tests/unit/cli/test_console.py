@@ -77,7 +77,7 @@ async def test_a_terminal_gets_safe_text_with_coloured_labels(terminal: Screen) 
     console = terminal.console()
     for index, stream in ((0, "stdout"), (1, "stdout"), (0, "stderr")):
         label = console.label(stream, "n", index)  # type: ignore[arg-type]  # a name in a tuple
-        console.feed(stream, label + b" ").write(b"\x1b[2Jx\r\n")  # type: ignore[arg-type]
+        console.feed(stream, label + b" ").write(b"\x1b[2Jx\r\n")  # type: ignore[arg-type]  # same
     await console.aclose()
     assert terminal.out() == (b"\x1b[36mn:\x1b[0m x\n\x1b[32mn:\x1b[0m x\n\x1b[31mn:\x1b[0m x\n")
     assert console.is_terminal

@@ -225,7 +225,7 @@ def test_nodes_in_their_order(shows: Callable[..., Shown]) -> None:
 def test_only_failures(shows: Callable[..., Shown]) -> None:
     scripts = {"n1": writes(b"fine\n"), "n2": writes(b"bad\n", status=1)}
     for view, out in (("lines", b"n2: bad\n"), ("groups", f"{RULE}\nn2\n{RULE}\nbad\n".encode())):
-        shown = shows(scripts, Look(view, live=False, only_failed=True))  # type: ignore[arg-type]
+        shown = shows(scripts, Look(view, live=False, only_failed=True))  # type: ignore[arg-type]  # in a tuple
         assert shown.out == out
         assert shown.err == b"clsh: 1 of 2 failed: n2 (exit 1)\n"
 
@@ -324,7 +324,7 @@ def test_a_signal_ends_everything_at_once(
 def test_term_lets_commands_finish_and_starts_none(shows: Callable[..., Shown]) -> None:
     async def soon(sink: object, _: object) -> int:
         await asyncio.sleep(0.3)
-        sink.write("stdout", b"finished\n")  # type: ignore[attr-defined]
+        sink.write("stdout", b"finished\n")  # type: ignore[attr-defined]  # any sink will do
         return 0
 
     shown = shows(

@@ -154,7 +154,7 @@ async def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert "TMPDIR" in caught.value.hint
-        assert os.listdir(tmp_path) == ["home"], "the file has no name"  # noqa: PTH208
+        assert os.listdir(tmp_path) == ["home"], "the file has no name"  # noqa: PTH208 - hidden ones too
 
 
 async def test_a_shared_input_stays_as_it_is() -> None:

@@ -71,9 +71,9 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
     def exit_signal_received(  # the names are asyncssh's
         self,
         signal: str,
-        core_dumped: bool,  # noqa: ARG002
-        msg: str,  # noqa: ARG002
-        lang: str,  # noqa: ARG002
+        core_dumped: bool,  # noqa: ARG002 - asyncssh's signature
+        msg: str,  # noqa: ARG002 - asyncssh's signature
+        lang: str,  # noqa: ARG002 - asyncssh's signature
     ) -> None:
         self._ended(Exit(signal=signal))
 
@@ -298,8 +298,9 @@ class SshSession:
         if self._signals_refused:
             return False
         # asyncssh's own send_signal does not ask for an answer, and a refusal is silent then.
+        ask = channel.channel._make_request  # noqa: SLF001 - there is no other way to be answered
         try:
-            taken = await channel.channel._make_request(b"signal", String(name))  # noqa: SLF001
+            taken = await ask(b"signal", String(name))
         except (asyncssh.Error, OSError):
             return True  # the connection is gone
         if channel not in self.living:

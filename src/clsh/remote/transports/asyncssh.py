@@ -47,9 +47,9 @@ class _Client(asyncssh.SSHClient):
 
     def validate_host_public_key(  # the names are asyncssh's
         self,
-        host: str,  # noqa: ARG002
-        addr: str,  # noqa: ARG002
-        port: int,  # noqa: ARG002
+        host: str,  # noqa: ARG002 - asyncssh's signature
+        addr: str,  # noqa: ARG002 - asyncssh's signature
+        port: int,  # noqa: ARG002 - asyncssh's signature
         key: asyncssh.SSHKey,
     ) -> bool:
         return self.verdict.accept(key)
@@ -59,9 +59,9 @@ class _Client(asyncssh.SSHClient):
 
     def kbdint_challenge_received(
         self,
-        name: str,  # noqa: ARG002
-        instructions: str,  # noqa: ARG002
-        lang: str,  # noqa: ARG002
+        name: str,  # noqa: ARG002 - asyncssh's signature
+        instructions: str,  # noqa: ARG002 - asyncssh's signature
+        lang: str,  # noqa: ARG002 - asyncssh's signature
         prompts: Sequence[tuple[str, bool]],
     ) -> Sequence[str] | None:
         """Answer one hidden question once, whatever its language, and no other."""
