@@ -130,6 +130,8 @@ async def reach(
         for session in made.sessions:
             await session.aclose()
         await made.transport.aclose()
+        if made.relay is not None:
+            made.relay.cut()  # what it still holds is its own
         await _nothing_left(*before)
 
 

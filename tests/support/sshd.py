@@ -13,6 +13,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,8 +207,12 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="session")
-def ordinary_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+def ordinary_sshd() -> Iterator[Sshd]:
     """An ordinary user logs in, whom sshd grants the signal request; shared as well."""
     user = ORDINARY if os.geteuid() == 0 else getpass.getuser()
-    with running(tmp_path_factory.mktemp("ordinary"), user=user) as server:
+    # Not below pytest's folder: each new pytest of the same user closes that to others.
+    with (
+        tempfile.TemporaryDirectory(prefix="clsh-sshd-") as folder,
+        running(Path(folder), user=user) as server,
+    ):
         yield server

@@ -94,6 +94,7 @@ class KnownHosts:
 
     def __init__(self, files: Sequence[str]) -> None:
         self.files = [Path(name).expanduser() for name in files]
+        self.read: list[Path] = []
         self._exact: dict[str, list[Entry]] = {}
         self._others: list[Entry] = []
         self._lock = asyncio.Lock()
@@ -102,6 +103,7 @@ class KnownHosts:
                 text = path.read_text(errors="replace")
             except OSError:
                 continue
+            self.read.append(path)
             for entry in parse(text):
                 self._put(entry)
 
@@ -201,7 +203,7 @@ class Verdict:
         shown = f": it now shows {fingerprint(key)}" if key else ""
         self.reason = f"REMOTE HOST IDENTIFICATION HAS CHANGED{shown}, not the key that is known"
         name = spelled(self.host, self.port)
-        files = ", ".join(str(path) for path in self.known.files if path.exists())
+        files = ", ".join(map(str, self.known.read or self.known.files[:1]))
         self.hint = (
             "someone may be listening in, or the node was installed anew; if so, remove the "
             f"old key with: ssh-keygen -R '{name}' (known hosts: {files})"
