@@ -15,10 +15,12 @@ from clsh.cli import options as command_line
 from clsh.cli import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
+    from typing import Any
 
     from clsh.base.config import Config
     from clsh.cli.options import Options
+    from clsh.cli.running import Ended
     from clsh.nodes.inventory import Inventory
     from clsh.nodes.model import Node
     from clsh.remote.transport import Stream
@@ -53,25 +55,25 @@ def main(argv: Sequence[str]) -> int:
         render.say(command_line.parser().format_help().rstrip())
         return 0
     from clsh.base import config
+    from clsh.nodes import inventory
 
     settings = config.load(os.environ)
-    nodes = choose(options, settings)
+    book = inventory.load(settings)
+    nodes = choose(options, book)
     if options.dry_run:
         from clsh.cli import prepare
 
         render.say(prepare.dry_run(options, settings, nodes))
         return 0
     if options.interactive:
-        return _interactive(options, settings, nodes)
+        return _interactive(options, settings, nodes, book)
     return _run(options, settings, nodes)
 
 
-def choose(options: Options, settings: Config) -> Sequence[Node]:
+def choose(options: Options, book: Inventory | None) -> Sequence[Node]:
     """Return the nodes that are meant, and say where they come from when that was not said."""
     from clsh.nodes import choose as choosing
-    from clsh.nodes import inventory
 
-    book = inventory.load(settings)
     if options.failed:
         return _failed_before(options, book)
     asked = choosing.Asked(
@@ -105,8 +107,6 @@ def _failed_before(options: Options, book: Inventory | None) -> Sequence[Node]:
 
 
 def _run(options: Options, settings: Config, nodes: Sequence[Node]) -> int:
-    import asyncio
-
     from clsh.base import paths
     from clsh.cli import prepare
     from clsh.cli.output.out_files import OutFiles
@@ -125,8 +125,36 @@ def _run(options: Options, settings: Config, nodes: Sequence[Node]) -> int:
         colour=prepare.colour(options, settings, os.environ),
         largest=options.status,
     )
+    return _in_loop(carry_out(run))
+
+
+def _interactive(
+    options: Options, settings: Config, nodes: Sequence[Node], book: Inventory | None
+) -> int:
+    from clsh.base import paths
+    from clsh.cli import prepare
+    from clsh.cli.interactive import Interaction, interact
+    from clsh.remote.quoting import quote
+
+    asked = Interaction(
+        nodes=nodes,
+        plan=prepare.plan(options, settings),
+        transport=prepare.transport(options, settings),
+        state=paths.state_dir(),
+        lookup=book.group if book else None,
+        folds=options.gather,
+        setup=quote(["export", *options.env]) if options.env else "",
+        redirected=bool(_redirected(options)),
+        colour=prepare.colour(options, settings, os.environ),
+    )
+    return _in_loop(interact(asked))
+
+
+def _in_loop(work: Coroutine[Any, Any, Ended]) -> int:
+    import asyncio
+
     with asyncio.Runner() as runner:
-        ended = runner.run(carry_out(run))
+        ended = runner.run(work)
         if ended.at_once:  # a thread may still stand in a write that nobody reads
             os._exit(ended.code)
     return ended.code

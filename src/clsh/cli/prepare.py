@@ -56,7 +56,6 @@ def transport(options: Options, settings: Config) -> Callable[[], Transport]:
             asked,
             forced=forced,
             retries=retries,
-            keep=options.interactive,
             sudo=user,
             sudo_password=sudo_password or None,
         )

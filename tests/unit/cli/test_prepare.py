@@ -91,7 +91,7 @@ class Asked:
         ("--sudo x", None, 1, {"sudo": "root", "sudo_password": None}),
         ("--sudo --ask-pass x", "secret", 1, {"password": "secret", "sudo_password": "secret"}),
         ("--transport openssh --retry 3 x", None, 0, {"forced": "openssh", "retries": 3}),
-        ("x", None, 0, {"forced": "auto", "retries": 0, "keep": False}),
+        ("x", None, 0, {"forced": "auto", "retries": 0}),
     ],
 )
 def test_a_password_is_asked_for_once_and_goes_to_the_transport(
