@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError
@@ -52,17 +53,14 @@ class Console:
             "stdout": terminal[stdout] if colour is None else colour,
             "stderr": terminal[stderr] if colour is None else colour,
         }
-        talking = Writer(self._failed, status_fd=stderr if terminal[stderr] else None)
+        self.has_status = terminal[stderr] and not _is_pipe(stdout)
+        """Whether there is a place for the status line; a pager would draw over it."""
+        talking = Writer(self._failed, status_fd=stderr if self.has_status else None)
         one = _same(stdout, stderr) or all(terminal.values())
         self._writers: dict[Stream, Writer] = {
             "stdout": talking if one else Writer(self._failed),
             "stderr": talking,
         }
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether stderr, where the status line goes, is a terminal."""
-        return self._safe["stderr"]
 
     def feed(self, stream: Stream, label: bytes) -> Feed:
         """Return what writes a stream of a node as lines, `label` before each."""
@@ -114,6 +112,10 @@ class Console:
                     hint="the commands on the nodes have been stopped",
                 )
             )
+
+
+def _is_pipe(fd: int) -> bool:
+    return stat.S_ISFIFO(os.fstat(fd).st_mode)
 
 
 def _same(one: int, other: int) -> bool:

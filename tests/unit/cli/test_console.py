@@ -70,7 +70,7 @@ async def test_a_pipe_gets_raw_bytes_with_a_plain_label(screen: Screen) -> None:
     assert screen.out() == b"node1: \x1b[2Jraw\r\nnode1: \xff\n"
     assert screen.err() == b"node1: wrong\nsaid\n"
     assert await console.aclose()
-    assert not console.is_terminal
+    assert not console.has_status
 
 
 async def test_a_terminal_gets_safe_text_with_coloured_labels(terminal: Screen) -> None:
@@ -80,7 +80,7 @@ async def test_a_terminal_gets_safe_text_with_coloured_labels(terminal: Screen) 
         console.feed(stream, label + b" ").write(b"\x1b[2Jx\r\n")  # type: ignore[arg-type]  # same
     await console.aclose()
     assert terminal.out() == (b"\x1b[36mn:\x1b[0m x\n\x1b[32mn:\x1b[0m x\n\x1b[31mn:\x1b[0m x\n")
-    assert console.is_terminal
+    assert console.has_status
 
 
 @pytest.mark.parametrize("colour", [True, False])
@@ -135,6 +135,17 @@ async def test_an_error_is_seen_although_nobody_reads_stdout(screen: Screen) -> 
     assert await console.aclose(0.05) is False
     os.close(screen.reads)  # and the writer ends
     assert await console.aclose(5)
+
+
+async def test_a_pager_behind_stdout_keeps_the_terminal_for_itself(
+    screen: Screen, terminal: Screen
+) -> None:
+    console = Console(screen.closed.append, stdout=screen.stdout, stderr=terminal.stderr)
+    console.status("1/2 done")
+    await asyncio.sleep(0.05)
+    console.talk("ERROR: seen")
+    await console.aclose()
+    assert terminal.err() == b"ERROR: seen\n"
 
 
 async def test_the_status_line_is_for_terminals_only(screen: Screen, terminal: Screen) -> None:

@@ -42,7 +42,7 @@ def line(counts: Counts, seconds: float, columns: int) -> str:
 
 async def show(console: Console, counts: Counts, stderr: int = 2) -> None:
     """Keep the status line up to date, from 1 s on, until cancelled; then erase it."""
-    if not console.is_terminal:
+    if not console.has_status:
         return
     loop = asyncio.get_running_loop()
     began = loop.time()
