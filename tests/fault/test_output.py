@@ -49,31 +49,28 @@ def gone(mark: str, seconds: float) -> bool:
 )
 def test_a_reader_that_does_not_read_cannot_hold_clsh(signum: signal.Signals, code: int) -> None:
     mark = f"y{os.getpid()}{signum.name}"
-    process = start("--grace", "0", "yes", mark)
-    assert process.stdout is not None
-    select.select([process.stdout], [], [], 10)
-    time.sleep(0.5)
-    process.send_signal(signum)
-    began = time.monotonic()
-    assert process.wait(10) == code
-    assert time.monotonic() - began < (0.5 if signum != signal.SIGTERM else 5)
+    with start("--grace", "0", "yes", mark) as process:
+        assert process.stdout is not None
+        select.select([process.stdout], [], [], 10)
+        time.sleep(0.5)
+        process.send_signal(signum)
+        began = time.monotonic()
+        assert process.wait(10) == code
+        took_s = time.monotonic() - began
+    assert took_s < (0.5 if signum != signal.SIGTERM else 5)
     assert gone(mark, 2)
-    process.stdout.close()
-    assert process.stderr is not None
-    process.stderr.close()
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["-b", "--live"]])
 def test_a_reader_that_leaves_stops_everything_quietly(options: list[str]) -> None:
     mark = f"head{os.getpid()}"
-    process = start(*options, "yes", mark)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    assert process.stdout.read(100)
-    process.stdout.close()
-    assert process.wait(10) == 141
-    assert process.stderr.read() == b""
-    process.stderr.close()
+    with start(*options, "yes", mark) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(100)
+        process.stdout.close()
+        assert process.wait(10) == 141
+        assert process.stderr.read() == b""
     assert gone(mark, 2)
 
 

@@ -189,16 +189,13 @@ def _add_valued(add: Callable[..., object], names: list[str], value: str, text: 
         add(*names, metavar=value, choices=choices, help=text)
 
 
-class _count:  # noqa: N801 (argparse shows the name of a type in its message)
-    """A whole number that is not less than `low`."""
-
-    def __init__(self, low: int) -> None:
-        self.low = low
-
-    def __call__(self, text: str) -> int:
-        if not (text.isascii() and text.isdigit() and self.low <= int(text[:10]) <= 10**6):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {self.low} on")
+def _count(low: int) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text[:10]) <= 10**6):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} on")
         return int(text)
+
+    return count
 
 
 def _seconds(text: str) -> float:

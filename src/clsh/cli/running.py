@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from clsh.remote.transport import Sink, Transport
 
 CLOSED = 128 + signal.SIGPIPE
-_GONE_S = 0.46
+_GONE_S = 0.42
 """After INT, QUIT or a second TERM clsh is gone within 0.5 s; the rest is for the exit."""
 _LEAST_S = 0.02
+_MOST_S = 0.1
+"""What a reader who does not read may cost then."""
 _TERM_S = 1.0
 _CLOSE_S = 1.0
 
@@ -106,7 +108,7 @@ class _Stopping:
         now.cancel()
         if not task.done():
             left_s = self._gone_at - asyncio.get_running_loop().time()
-            await asyncio.wait([task], timeout=max(_LEAST_S, left_s))
+            await asyncio.wait([task], timeout=min(_MOST_S, max(_LEAST_S, left_s)))
 
     def stdout_closed(self, error: ClshError | None) -> None:
         self.closed = True

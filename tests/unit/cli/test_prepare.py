@@ -11,6 +11,7 @@ from clsh.cli import passwords, prepare
 from clsh.cli.options import parse
 from clsh.cli.output.printing import Look
 from clsh.remote.fanout import Plan
+from clsh.remote.transport import TransportOptions
 
 CONFIG = Config(Path("clsh.toml"))
 OTHER = Config(
@@ -77,8 +78,8 @@ class Asked:
         self.prompts.append(prompt)
         return self._typed
 
-    def _transport(self, options: object, **given: object) -> None:
-        self.given = {"password": options.password, **given}  # type: ignore[attr-defined]
+    def _transport(self, options: TransportOptions, **given: object) -> None:
+        self.given = {"password": options.password, **given}
 
 
 @pytest.mark.parametrize(
