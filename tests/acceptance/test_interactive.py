@@ -60,22 +60,26 @@ def session(shell: Shell) -> Session:
 def test_the_transcript_of_the_design(shell: Shell) -> None:
     run = shell.clsh("-h", "node1,node2", "-i", stdin="uname\n!uname\nquit\n")
     assert run.returncode == 0
-    assert run.stdout == (
-        "Enter 'quit' to leave this interactive mode\n"
-        "Working with nodes: node1, node2\n"
-        "clsh> -----\n"
-        "node1: Linux\n"
-        "node2: Linux\n"
-        "-----\n"
-        "clsh> -----\n"
-        "LOCAL: Linux\n"
-        "-----\n"
-        "clsh> "
-    )
+    lines = run.stdout.splitlines()
+    lines[4:6] = sorted(lines[4:6])  # nodes answer in the order of arrival
+    assert lines == [
+        "Enter 'quit' to leave this interactive mode",
+        "Working with nodes: node1, node2",
+        "clsh> uname",
+        "-----",
+        "node1: Linux",
+        "node2: Linux",
+        "-----",
+        "clsh> !uname",
+        "-----",
+        "LOCAL: Linux",
+        "-----",
+        "clsh> quit",
+    ]
 
 
 def test_the_shell_on_each_node_lasts(session: Session) -> None:
-    assert session.answer("cd /tmp; umask 027; colour=blue") == []
+    assert session.answer("cd /tmp; umask 027; colour=blue") == ["node1:", "node2:", "node3:", "node4:"]
     everywhere = [f"node{n}: /tmp blue 0027" for n in range(1, 5)]
     assert session.answer("echo $(pwd) $colour $(umask)") == everywhere
 
@@ -90,7 +94,8 @@ def test_words_that_begin_with_a_colon(session: Session) -> None:
     session.type(":status")
     assert "7" in session.until("7")
     session.type(":fold on")
-    assert any("node[1-4]" in line for line in session.answer("uname"))
+    session.type("uname")
+    assert "node[1-4]" in session.until("Linux\n")
     session.type(":help")
     session.until(":reconnect")
     session.type(":nodes")
@@ -138,6 +143,6 @@ def test_with_stop_a_lost_node_ends_all(shell: Shell) -> None:
 def test_out_is_ignored_and_said_once(shell: Shell) -> None:
     options = ["-h", "node1,node2", "-i", "--out", "o/", "--err", "e/"]
     run = shell.clsh(*options, stdin="hostname\nquit\n")
-    assert run.stdout.count(": node") == 2
+    assert {"node1: node1", "node2: node2"} < set(run.stdout.splitlines())
     assert run.stderr.count("--out") == 1
     assert not (shell.cwd / "o").exists()

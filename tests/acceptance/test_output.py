@@ -24,7 +24,7 @@ def test_json_is_read_by_jq(shell: Shell) -> None:
     said = {(o["node"], o["stream"], o["text"]) for o in objects if "text" in o}
     assert ("node1", "stdout", "out") in said
     assert ("node4", "stderr", "err") in said
-    ends = {o["node"]: o for o in objects if "exit" in o}
+    ends = {o["node"]: o for o in objects if "node" in o and "exit" in o}
     assert sorted(ends) == ["node1", "node2", "node3", "node4"]
     assert all(end["exit"] == 3 and end["seconds"] > 0 for end in ends.values())
 

@@ -130,6 +130,10 @@ def parse(argv: Sequence[str]) -> Options:
     """Return what the words after `clsh` ask for; raises UsageError."""
     parsing, valued = _build()
     end, skip = _command_at(argv, valued)
+    for word in argv[:end]:
+        # argparse drops such a value, and the option would have none.
+        if re.fullmatch(r"(--[a-z-]+=|-[A-Za-z])?--", word):
+            raise UsageError(f"bad value '--' in {word!r}", hint="give the option a value")
     options = parsing.parse_args(argv[:end], namespace=Options())
     options.words = list(argv[end + skip :])
     if not (options.help or options.version):
