@@ -189,6 +189,8 @@ class _Mode:
             self._connecting.cancel()
         elif self._at_work is not None:
             self._interrupts += 1
+            if self._types:
+                self._console.talk("")  # the terminal has echoed ^C
             self._begin(self._at_work.interrupt(now=self._interrupts > 1))
         elif self._types:
             self._prompt.interrupt()

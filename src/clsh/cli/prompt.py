@@ -134,7 +134,7 @@ def terminal_prompt(history: Path, nodes: Callable[[], Sequence[str]]) -> Prompt
                 return None
 
         def interrupt(self) -> None:
-            if session.app.is_running:
+            if session.app.is_running and not session.app.is_done:
                 session.app.exit(exception=KeyboardInterrupt)
 
         async def show(self, write: Write) -> None:
