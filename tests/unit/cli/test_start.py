@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -26,6 +27,13 @@ HEAVY = {
     *("json", "logging", "multiprocessing", "prompt_toolkit", "resource", "selectors", "signal"),
     *("socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "tomllib"),
 }
+
+
+@pytest.fixture(autouse=True)
+def not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep coverage out of the processes that are started: it imports, and takes its time."""
+    for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize("argv", [["--version"], ["--help"]])
