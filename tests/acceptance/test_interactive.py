@@ -79,7 +79,12 @@ def test_the_transcript_of_the_design(shell: Shell) -> None:
 
 
 def test_the_shell_on_each_node_lasts(session: Session) -> None:
-    assert session.answer("cd /tmp; umask 027; colour=blue") == ["node1:", "node2:", "node3:", "node4:"]
+    assert session.answer("cd /tmp; umask 027; colour=blue") == [
+        "node1:",
+        "node2:",
+        "node3:",
+        "node4:",
+    ]
     everywhere = [f"node{n}: /tmp blue 0027" for n in range(1, 5)]
     assert session.answer("echo $(pwd) $colour $(umask)") == everywhere
 
