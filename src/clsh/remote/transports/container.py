@@ -144,7 +144,7 @@ class ContainerSession:
         if self._gone.done():
             raise await self.lost()
         mark = f"{self._commands}{next(self._numbers)}."
-        words = ("sh", "-c", command.line)
+        words: tuple[str, ...] = ("sh", "-c", command.line)
         if stdin is not None and self._engine == "podman":
             words = ("sh", "-c", _WITH_INPUT, *words[::2])
         argv = self._argv(mark, *words, tty=command.tty)
