@@ -253,7 +253,7 @@ _CLASHES = (
     ("failed", "group"),
     ("failed", "hostfile"),
     ("ask_pass", "pass_file"),
-    *((copying, other) for copying in ("copy", "rcopy") for other in ("sudo", "env", "tty")),
+    *((copying, other) for copying in ("copy", "rcopy") for other in ("env", "tty")),
     ("tty", "script"),
 )
 _NEEDS = (

@@ -99,7 +99,7 @@ def test_values_are_what_was_given() -> None:
         ("--copy a", "--copy needs at least two names"),
         ("--rcopy a", "--rcopy needs at least two names"),
         ("--copy a b -h", "'-h' stands among the files of --copy"),
-        ("--copy --sudo a b", "--copy and --sudo do not go together"),
+        ("--copy --tty a b", "--copy and --tty do not go together"),
         ("--tty --script x", "--tty and --script do not go together"),
     ],
 )
