@@ -7,6 +7,7 @@ begin with `!`, `@` or `:` are for this machine, for some of the nodes, and for 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -131,6 +132,7 @@ class _Mode:
             await self._close()
             for signum in (signal.SIGINT, *_SIGNALS):
                 loop.remove_signal_handler(signum)
+            gc.unfreeze()
         code = self._ending.result()
         at_once = not await self._console.aclose(_AT_ONCE_S if code >= 128 else None)
         return Ended(code, at_once=at_once)
@@ -177,6 +179,7 @@ class _Mode:
             self._connecting = None
             connecting.cancel()
             await asyncio.wait([connecting])
+        gc.freeze()  # 1,000 connections stay: looking through them would double a line's cost
         for name in self._crew.connected:
             self._gone.pop(name, None)
         if not connecting.cancelled():

@@ -45,6 +45,7 @@ class _Member:
     shell: KeptShell | None = None
     watch: asyncio.Task[None] | None = None
     busy: bool = False
+    lost: Outcome | None = None
 
 
 class _Nowhere:
@@ -136,6 +137,7 @@ class Crew:
                 self._watcher.failed(_outcome(member.node, error))
             else:
                 undo.pop_all()
+                member.lost = None
                 member.watch = asyncio.create_task(self._watch(member, session))
 
     async def _start(self, session: Session) -> KeptShell:
@@ -145,9 +147,9 @@ class Crew:
         return shell
 
     async def _watch(self, member: _Member, session: Session) -> None:
-        error = await session.lost()
+        member.lost = _outcome(member.node, await session.lost())
         if not member.busy:
-            self._drop(member, _outcome(member.node, error))
+            self._drop(member, member.lost)
 
     def _drop(self, member: _Member, outcome: Outcome) -> None:
         """Do without a node from now on; the watcher is told unless a line runs on it."""
@@ -180,6 +182,8 @@ class Crew:
             self._drop(member, outcome)
         member.busy = False
         observer.ended(outcome)
+        if member.lost is not None:
+            self._drop(member, member.lost)  # just after its answer
         await self._revive(member)
         return outcome
 

@@ -54,41 +54,67 @@ _SETTLE = (
 # $1 is the shell's pid, $2 how hard to stop what it runs. A process that ignores both INT and
 # QUIT was put in the background with '&' and is spared as long as possible. The group is
 # signalled as a whole, so that no child started meanwhile is missed, and what has left the
-# group (timeout does) one by one, so that nothing gets the same signal twice.
+# group (timeout does) one by one, so that nothing gets the same signal twice. Where the kernel
+# tells the children of a process, nothing else is read, and nothing is forked.
 _STOP = r"""
-p=$1
-if [ -r /proc/$p/stat ]; then
-  list=$(sed -n 's/^\([0-9]*\) (.*) [A-Za-z] \([0-9]*\) \([0-9]*\) .*/\1 \2 \3/p' \
-    /proc/[0-9]*/stat 2>/dev/null)
-else
-  list=$(ps -A -o pid= -o ppid= -o pgid=)
-fi
-walk() {
-  set -- $list
-  while [ $# -gt 2 ]; do
-    case $all in
-      *" $1 "*) ;;
-      *" $2 "*) all="$all$1 "; more=y; [ "$3" = "$p" ] || away="$away $1";;
-    esac
-    shift 3
+p=$1 how=$2 all=" "
+kids() {
+  for f in /proc/$1/task/*/children; do
+    l=; read -r l <$f
+    for c in $l; do all="$all$c "; kids $c; done
   done
 }
-all=" $p " away= more=y
-while [ "$more" ]; do more=; walk; done
-case $2 in
-  INT) kill -INT -$p && all=$away; [ -z "$all" ] || kill -INT $all;;
-  END) kill -KILL -$p; kill -KILL $all;;
-  *)
-    for c in $all; do
-      case $(sed -n 's/^SigIgn:.*\(.\)$/\1/p' /proc/$c/status) in [67ef]) continue;; esac
-      [ $c = $p ] || kill -$2 $c
-    done
-    kill -INT -$p || kill -INT $p;;
-esac 2>/dev/null
+walk() {
+  set -- $list
+  while [ $# -gt 1 ]; do
+    case $all in
+      *" $1 "*) ;;
+      *" $2 "*) all="$all$1 "; more=y;;
+    esac
+    shift 2
+  done
+}
+away() {
+  if [ -r /proc/$1/stat ]; then
+    read -r g </proc/$1/stat; g=${g##*) }; g=${g#* }; g=${g#* }; g=${g%% *}
+  else
+    g=$(ps -o pgid= -p $1); g=$((g+0))
+  fi
+  [ "$g" != "$p" ]
+}
+spared() {
+  while read -r k v; do [ "$k" != SigIgn: ] || break; done </proc/$1/status
+  case $k$v in SigIgn:*[67ef]) true;; *) false;; esac
+}
+{
+  if [ -e /proc/$p/task/$p/children ]; then
+    kids $p
+  else
+    all=" $p " more=y
+    if [ -r /proc/$p/stat ]; then
+      list=$(sed -n 's/^\([0-9]*\) (.*) [A-Za-z] \([0-9]*\) .*/\1 \2/p' /proc/[0-9]*/stat)
+    else
+      list=$(ps -A -o pid= -o ppid=)
+    fi
+    while [ "$more" ]; do more=; walk; done
+    all=${all#" $p"}
+  fi
+  case $how in
+    INT)
+      out=; for c in $all; do ! away $c || out="$out $c"; done
+      kill -INT -$p || out="$p $all"
+      [ -z "$out" ] || kill -INT $out;;
+    END) kill -KILL -$p; kill -KILL $p $all;;
+    *)
+      for c in $all; do spared $c || kill -$how $c; done
+      kill -INT -$p || kill -INT $p;;
+  esac
+} 2>/dev/null
 exit 0
 """
 # What interrupt() does, and how many seconds it gives the line to end.
-_STAGES = (("INT", 1.0), ("TERM", 1.0), ("KILL", 1.0), ("END", 1.0))
+# bash takes no notice of an INT that comes just when a command ends: so there are two.
+_STAGES = (("INT", 1.0), ("INT", 1.0), ("TERM", 1.0), ("KILL", 1.0), ("END", 1.0))
 # bash says so, after its own pid, when a signal ended a command: it has no terminal to restore.
 _NOTICE = rb"^[^\n]*: \[%s: \d+ \(\d+\)\] tcsetattr: [^\n]*\n"
 _LEAVE_S = 0.3
@@ -240,8 +266,8 @@ class KeptShell:
         """End the line that runs, as Ctrl-C does; background jobs go on. Never raises.
 
         Sends INT to the shell and all that it runs; what is still there after a second
-        gets TERM, after another KILL, and after a third, or at once with `now`, the shell
-        itself is killed. Returns when the line has ended, or is given up.
+        gets INT again, then each second TERM and KILL, and at last, or at once with `now`,
+        the shell itself is killed. Returns when the line has ended, or is given up.
         """
         if self._answer is None:
             return
@@ -360,8 +386,10 @@ class KeptShell:
     async def _live(self) -> Exit:
         ended = await self.session.run(Command(in_sh(_BOOT)), self, self._lines)
         for stream, cutter in self._cutters.items():
-            if (held := cutter.held) and (wait := self._sink(stream).write(stream, held)):
-                await wait
+            if cutter.held:
+                wait = self._sink(stream).write(stream, cutter.held)
+                if wait is not None:
+                    await wait
         return ended
 
     def _on_end(self, living: asyncio.Task[Exit]) -> None:

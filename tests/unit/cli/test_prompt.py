@@ -117,6 +117,9 @@ def test_what_comes_while_one_types_does_not_garble_the_line(terminal: Terminal)
     assert [line for line in terminal.text if "late" in line][-1].endswith(": late")
     terminal.type("\r")
     terminal.until(": typed")
+    terminal.until("clsh> ")
+    terminal.type("\x04")
+    assert terminal.finish() == 0
 
 
 def test_prompt_toolkit_is_not_needed_without_a_terminal(tmp_path: Path) -> None:

@@ -311,7 +311,7 @@ async def test_a_failing_sink_ends_the_shell(sh: KeptShell) -> None:
 async def test_interrupt_ends_the_line_and_nothing_else(
     shell: KeptShell, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_shell, "_STAGES", (("INT", 10.0), ("END", 1.0)))
+    monkeypatch.setattr(kept_shell, "_STAGES", (*(("INT", 2.0),) * 5, ("END", 1.0)))
     if line == BUSY and Path(os.environ["SHELL"]).name == "ash":
         line = "while :; do sleep 0.01; done"  # busybox may lock up where it is interrupted
     assert await out(shell, "cd /usr; v=9") == b""
@@ -342,6 +342,25 @@ async def test_interrupt_spares_background_jobs(
     assert processes("sleep", "1019") == 1
     assert await out(shell, "echo on; kill $!") == b"on\n"
     await shell.aclose()
+
+
+@pytest.mark.parametrize("hidden", ["/children", "/proc/"])
+async def test_interrupt_finds_all_on_other_kernels_too(
+    sh: KeptShell, monkeypatch: pytest.MonkeyPatch, hidden: str
+) -> None:
+    monkeypatch.setattr(kept_shell, "_STOP", kept_shell._STOP.replace(hidden, "/nowhere/"))
+    monkeypatch.setattr(kept_shell, "_STAGES", (("INT", 10.0),))
+    running = asyncio.create_task(sh.run("timeout 1028 sleep 1027", Kept()))
+    await until(lambda: processes("sleep", "1027") == 1)
+    await sh.interrupt()
+    await asyncio.wait_for(running, 1)
+    await until(lambda: processes("sleep", "1027") == 0)
+    monkeypatch.setattr(kept_shell, "_STAGES", (("KILL", 10.0),))
+    running = asyncio.create_task(sh.run("timeout -s INT 1028 sleep 1027", Kept()))
+    await until(lambda: processes("sleep", "1027") == 1)
+    await sh.interrupt()
+    assert (await asyncio.wait_for(running, 1)).code != 0
+    await until(lambda: processes("sleep", "1027") == 0)
 
 
 async def test_interrupt_now_kills_the_shell(shell: KeptShell) -> None:
@@ -396,6 +415,19 @@ async def test_a_cancel_kills_what_runs(sh: KeptShell) -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     await until(lambda: processes("sleep", "1024") == 0)
+
+
+async def test_a_slow_reader_slows_the_node(sh: KeptShell) -> None:
+    slow = Kept(wait_s=0.05)
+    idle_too = asyncio.create_task(sh.run("(echo a; sleep 0.05; echo b) & echo c", slow))
+    assert await idle_too == Exit(0)
+    assert b"c" in slow.out
+
+
+async def test_a_marker_s_beginning_at_the_end_is_output(sh: KeptShell) -> None:
+    kept = Kept(wait_s=0.001)
+    assert await sh.run("printf 'x\\036'; exit 4", kept) == Exit(4)
+    assert kept.out == b"x\x1e"
 
 
 async def test_closing_kills_the_line_that_runs(sh: KeptShell) -> None:
