@@ -189,7 +189,7 @@ async def test_a_cancelled_open_leaves_nothing(reach: Reach) -> None:
     assert reach.server is not None
     (await reach.open()).node  # noqa: B018 - what is shared is loaded now
     await reach.sessions.pop().aclose()
-    assert await until(lambda: not reach.server.connections())  # type: ignore[union-attr]
+    assert await until(lambda: not reach.server.connections())  # type: ignore[union-attr]  # it has one
     before = descriptors()
     for after_s in (0.0, 0.002, 0.01, 0.03, 0.06):
         opening = asyncio.create_task(reach.transport.open(reach.node, 5))
@@ -198,7 +198,7 @@ async def test_a_cancelled_open_leaves_nothing(reach: Reach) -> None:
         await asyncio.wait([opening])
         if not opening.cancelled():
             await opening.result().aclose()
-    assert await until(lambda: not reach.server.connections())  # type: ignore[union-attr]
+    assert await until(lambda: not reach.server.connections())  # type: ignore[union-attr]  # it has one
     assert await until(lambda: descriptors() <= before)
 
 
