@@ -7,7 +7,7 @@ commands beside them, each of which leads a session (setsid), and signal all pro
 of that session. What left the session (setsid, a daemon) goes on. They need nothing but
 POSIX sh, and /proc with sed (Linux) or ps (elsewhere).
 
-`script(signal)` reaches every command of the connection. For one among several, run
+`script(signal)` reaches every command that was started before it. For one among several, run
 `listing()`, give its output to `parse`, and `pick` the command; `script(signal, pid)` then
 reaches that one.
 """
@@ -46,6 +46,8 @@ _CHILDREN = (
     "else kids=$(ps -A -o pid= -o ppid= | while read -r p q; do "
     '[ "$q" = $top ] && echo $p; done); fi; '
 )
+# The kernel lists children in the order of their start: what is younger than we is spared.
+_OLDER = '[ -r /proc/$top/task/$top/children ] && { kids=" $kids "; kids=${kids%% $me *}; }; '
 # The other process groups of session $1: field 5 is the group, 6 the session.
 _GROUPS = (
     "groups() { [ -r /proc/$$/stat ] && "
@@ -55,14 +57,14 @@ _GROUPS = (
 
 
 def script(signal: SignalName, pid: int | None = None) -> str:
-    """Return the line that signals every other command of this connection, or only `pid`.
+    """Return the line that signals the older commands of this connection, or only `pid`.
 
     A `pid` that is no longer a command of this connection is left alone.
     """
     wanted = "" if pid is None else f"[ $c = {pid} ] || continue; "
     each = f"for c in $kids; do [ $c = $me ] && continue; {wanted}"
     return in_sh(
-        _FIND_SSHD + _CHILDREN + _GROUPS + f"{{ {each}kill -{signal} -$c; done; "
+        _FIND_SSHD + _CHILDREN + _OLDER + _GROUPS + f"{{ {each}kill -{signal} -$c; done; "
         f"{each}for g in $(groups $c); do [ $g = $c ] || kill -{signal} -$g; done; done; "
         "} 2>/dev/null; exit 0"
     )

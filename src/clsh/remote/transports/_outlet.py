@@ -56,7 +56,9 @@ class Outlet:
             self.fail(error)
             return
         if room is not None:
-            self._full = asyncio.ensure_future(_wait(room))
+            # What is cancelled is never the sink's own future: others may wait for it too.
+            waiting = room if asyncio.iscoroutine(room) else _wait(room)
+            self._full = asyncio.ensure_future(waiting)
             self._full.add_done_callback(self._has_room)
             self._flow(False)
 
@@ -74,4 +76,4 @@ class Outlet:
 
 
 async def _wait(room: Awaitable[None]) -> None:
-    await room
+    await asyncio.shield(asyncio.ensure_future(room))

@@ -30,7 +30,7 @@ def explain(error: Exception, verdict: Verdict | None) -> tuple[str, str]:
                 verdict.changed(None)
                 return verdict.reason, verdict.hint
             return f"no common key exchange: {error.reason}", ""
-        case asyncssh.ConnectionLost():
+        case asyncssh.ConnectionLost() | ConnectionResetError() | BrokenPipeError():
             return "the node closed the connection during login", (
                 "sshd may be over its MaxStartups: try a smaller -f or --retry"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _CHANNELS = 9
 _KILL_S = 0.3
 _CLOSE_S = 1.0
+_REFUSED_S = 0.02
+_REFUSALS = 8
 
 
 class _Channel(asyncssh.SSHClientSession[bytes]):
@@ -51,7 +54,7 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self.channel = cast("Any", chan)
-        self._session.opened.add(self)
+        self._session.has_opened(self)
 
     def session_started(self) -> None:
         self.number = self._session.next_number()
@@ -132,6 +135,14 @@ class _Collector:
             self.output += data
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a script said, and the commands older than it that still ran when it had ended."""
+
+    output: bytes
+    older: list[_Channel]
+
+
 class SshSession:
     """Commands on one connection; `gone` ends with the connection."""
 
@@ -153,8 +164,14 @@ class SshSession:
         self._numbers = itertools.count(1)
         self._signals_refused = False
         self.opened: set[_Channel] = set()
+        self._opened_ever = 0
         # Commands that run, in the order in which the node confirmed their start.
         self.living: list[_Channel] = []
+
+    def has_opened(self, channel: _Channel) -> None:
+        """Note that the node has granted a channel."""
+        self.opened.add(channel)
+        self._opened_ever += 1
 
     def next_number(self) -> int:
         """Count the commands in the order of their start."""
@@ -192,7 +209,7 @@ class SshSession:
         channels = list(self.living)
         if not channels:
             return
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, asyncssh.Error, OSError):
             async with asyncio.timeout(_CLOSE_S):
                 taken = await asyncio.gather(*(self._request(c, name) for c in channels))
                 if not all(taken):
@@ -243,9 +260,9 @@ class SshSession:
     async def _open(self, channel: _Channel, command: Command) -> None:
         line = command.line.encode("utf-8", "surrogateescape") or b" "  # b"" would be a shell
         self._starting += 1
+        refusals = 0
         try:
             while channel.outlet.error is None:
-                others = [other.closed for other in self.opened]
                 try:
                     await self._create(
                         lambda: channel,
@@ -256,19 +273,27 @@ class SshSession:
                     )
                     break
                 except asyncssh.ChannelOpenError as error:
-                    if self._connection.is_closed():
-                        raise await self.lost() from None
-                    if not others:
-                        reason = f"the node refuses to run commands: {error.reason}"
-                        raise NodeError(self._node.name, reason) from None
-                # MaxSessions is smaller here: one of the others must end first.
-                await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+                    refusals += 1
+                    await self._wait_for_room(refusals, error.reason)
         except (asyncssh.Error, OSError):
             raise await self.lost() from None
         finally:
             self._starting -= 1
         if channel.outlet.error is not None:  # cancelled meanwhile
             await self._settle(channel)
+
+    async def _wait_for_room(self, refusals: int, reason: str) -> None:
+        """MaxSessions is smaller here: one of the other commands must end first."""
+        if self._connection.is_closed():
+            raise await self.lost()
+        if not self._opened_ever or (not self.opened and refusals > _REFUSALS):
+            raise NodeError(self._node.name, f"the node refuses to run commands: {reason}")
+        # sshd counts a session a little longer than we do, so this is tried again anyway.
+        others: list[asyncio.Future[Any]] = [other.closed for other in self.opened]
+        wait_s = min(_REFUSED_S * 2**refusals, _CLOSE_S)
+        await asyncio.wait(
+            others or [self._gone], timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
+        )
 
     async def _settle(self, channel: _Channel) -> None:
         """KILL what the channel still runs, for at most the time that a cancel may take."""
@@ -310,30 +335,32 @@ class SshSession:
 
     async def _sweep(self, channel: _Channel) -> None:
         """KILL one command by a script of our own, see clsh.remote.sweep."""
+        refusals = 0
         async with self._sweeping:
-            if self.living == [channel] and not self._starting:
-                await self._script(sweep.script("KILL"))
-                return
             while channel in self.living:
-                output, older = await self._script(sweep.listing())
-                if channel not in older:
-                    return
-                pid = sweep.pick(sweep.parse(output), older.index(channel), len(older))
-                if pid is not None:
-                    await self._script(sweep.script("KILL", pid))
-                    return
+                alone = self.living == [channel] and not self._starting
+                try:
+                    done = await self._script(sweep.script("KILL") if alone else sweep.listing())
+                    if alone or channel not in done.older:
+                        return
+                    place, count = done.older.index(channel), len(done.older)
+                    pid = sweep.pick(sweep.parse(done.output), place, count)
+                    if pid is not None:
+                        await self._script(sweep.script("KILL", pid))
+                        return
+                except asyncssh.ChannelOpenError as error:
+                    refusals += 1
+                    await self._wait_for_room(refusals, error.reason)
 
-    async def _script(self, line: str) -> tuple[bytes, list[_Channel]]:
-        """Return the output of a script, and the commands older than it that still run."""
+    async def _script(self, line: str) -> _Done:
+        """Run a script of our own; raises ChannelOpenError when sshd has no room for it."""
         collector = _Collector()
         channel = _Channel(self, collector)
-        try:
-            await self._create(lambda: channel, line, request_pty=False)
-        except (asyncssh.Error, OSError):
-            return b"", []
+        await self._create(lambda: channel, line, request_pty=False)
         channel.channel.write_eof()
         await channel.done
-        return bytes(collector.output), [c for c in self.living if c.number < channel.number]
+        older = [other for other in self.living if other.number < channel.number]
+        return _Done(bytes(collector.output), older)
 
 
 async def _feed(channel: _Channel, stdin: AsyncIterator[bytes] | None) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _KeyPairs = list[asyncssh.SSHKeyPair]
 
 _JUMP_S = 30.0
+_KEY_TYPES = "ssh-ed25519,ecdsa-sha2-nistp*,rsa-sha2-512,rsa-sha2-256"
 
 _log = logging.getLogger(__name__)
 
@@ -159,9 +160,13 @@ class AsyncsshTransport:
             trust = known.trust(host, port)
             matched: Any = (trust.keys, trust.authorities, trust.revoked)
             made.known_hosts = matched
-        if not trust.authorities and made.config.get("HostKeyAlgorithms") is None:
-            # A host certificate that no authority of ours signed is worth its plain key.
-            made.server_host_key_algs = "-*-cert-*"
+        if made.config.get("HostKeyAlgorithms") is None:
+            if trust.keys:
+                # After the types that are known, so that a changed key is seen and named.
+                made.server_host_key_algs = f"+{_KEY_TYPES}"
+            elif not trust.authorities:
+                # A host certificate that no authority of ours signed is worth its plain key.
+                made.server_host_key_algs = "-*-cert-*"
         return made, Verdict(self._options.host_keys, known, trust, host, port)
 
     async def _agent_keys(self, made: asyncssh.SSHClientConnectionOptions) -> _KeyPairs:
