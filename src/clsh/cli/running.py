@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from clsh.remote.transport import Sink, Transport
 
 CLOSED = 128 + signal.SIGPIPE
-_GONE_S = 0.42
+_GONE_S = 0.36
 """After INT, QUIT or a second TERM clsh is gone within 0.5 s; the rest is for the exit."""
 _LEAST_S = 0.02
 _MOST_S = 0.1

@@ -40,7 +40,7 @@ LEND_S = 2.0
 """A node that connects for longer lends its place in the window."""
 KILL_S = 2.0
 """From TERM to KILL."""
-GIVE_UP_S = 0.4
+GIVE_UP_S = 0.32
 """A run that is killed is over by then, whether a node's session has ended or not."""
 CLOSE_S = 1.0
 """How long the last sessions may take to close, all together."""
