@@ -43,7 +43,7 @@ _BOOT = (
     "*) set -- /bin/sh +m -i;; esac; "
     'exec "$@" 7>&1 8>&2 >/dev/null 2>&1'
 )
-# History expansion would change a '!' in a line of several lines.
+# In older bash, history expansion changes a '!' in a quoted line of several lines.
 _SETTLE = (
     "PS1= PS2=; unset ENV HISTFILE MAILCHECK; set +m; "
     '[ -z "$BASH_VERSION" ] || set +H +o history\n'

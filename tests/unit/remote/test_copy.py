@@ -602,6 +602,16 @@ async def test_nothing_is_written_outside(
     assert not left_behind(into)
 
 
+async def test_a_hard_link_to_a_link_leads_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "into/node1").mkdir(parents=True)
+    secret = make(tmp_path / "into/secret", b"secret")
+    link = member("out", tarfile.SYMTYPE, "../../secret")
+    sent = tar((link, b""), (member("x", tarfile.LNKTYPE, "out"), b""))
+    assert await receive(tmp_path / "into", sent) == (0, "")
+    assert secret.stat().st_nlink == 1
+    assert (tmp_path / "into/node1/tree/x").is_symlink()
+
+
 async def test_dangerous_bits_and_devices_are_dropped(tmp_path: Path) -> None:
     sent = tar(
         (member("setuid", mode=0o6755), b"x"),

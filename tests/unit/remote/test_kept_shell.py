@@ -231,6 +231,7 @@ async def test_a_line_of_odd_bytes_arrives_as_it_is(sh: KeptShell) -> None:
 
 
 async def test_output_cannot_forge_a_marker(shell: KeptShell) -> None:
+    assert shell._token[0].isalpha()  # a digit would be read into the octal byte before it
     # All that the shell can tell of itself: its functions, variables and what it was sent.
     await answer(shell, "set -x; set; set +x; alias; trap; echo $_; cat /proc/$$/environ")
     assert await out(shell, "tr '\\0' ' ' </proc/$$/cmdline | grep -c " + shell._token + "; :") == (
