@@ -11,7 +11,7 @@ import copy
 import logging
 from typing import TYPE_CHECKING, Any
 
-import asyncssh
+from clsh.remote.transports._quick import asyncssh  # isort: skip - before all that imports it
 
 from clsh.base.errors import UnreachableError
 from clsh.nodes.model import Node, node_name
