@@ -116,7 +116,7 @@ async def test_a_dead_link_does_not_hold_up_cancel_signal_and_close(reach: Reach
     assert (await session.lost()).reason == "closed"
 
 
-@over_ssh
+@as_me
 async def test_a_busy_link_is_not_taken_for_dead(reach: Reach) -> None:
     session = await reach.open()
     assert reach.relay is not None

@@ -198,10 +198,12 @@ class Verdict:
         self.new_key = key
         return True
 
-    def changed(self, key: asyncssh.SSHKey | None) -> None:
+    def changed(self, key: asyncssh.SSHKey) -> None:
         """Note, in the words that users of OpenSSH know, that the key is another one."""
-        shown = f": it now shows {fingerprint(key)}" if key else ""
-        self.reason = f"REMOTE HOST IDENTIFICATION HAS CHANGED{shown}, not the key that is known"
+        self.reason = (
+            "REMOTE HOST IDENTIFICATION HAS CHANGED: it now shows "
+            f"{fingerprint(key)}, not the key that is known"
+        )
         name = spelled(self.host, self.port)
         files = ", ".join(map(str, self.known.read or self.known.files[:1]))
         self.hint = (

@@ -1,4 +1,4 @@
-"""Why a connection could not be made, in words: what asyncssh and the system raise, explained."""
+"""Why a connection could not be made or died: what asyncssh and the system raise, in words."""
 
 from __future__ import annotations
 
@@ -26,9 +26,6 @@ def explain(error: Exception, verdict: Verdict | None) -> tuple[str, str]:
                 "key must be in the agent), or use --ask-pass"
             )
         case asyncssh.KeyExchangeFailed():
-            if verdict is not None and verdict.trust.keys and "host key" in error.reason.lower():
-                verdict.changed(None)
-                return verdict.reason, verdict.hint
             return f"no common key exchange: {error.reason}", ""
         case asyncssh.ConnectionLost() | ConnectionResetError() | BrokenPipeError():
             return "the node closed the connection during login", (
@@ -40,6 +37,23 @@ def explain(error: Exception, verdict: Verdict | None) -> tuple[str, str]:
             return _system(error), ""
         case _:
             return str(error), ""
+
+
+def explain_loss(error: Exception | None) -> str:
+    """Return why a connection ended that had been made."""
+    match error:
+        case None:
+            return "the node closed the connection"
+        case asyncssh.ConnectionLost() if "keepalive" in error.reason:
+            return "no answer from the node"
+        case asyncssh.ConnectionLost():
+            return "the connection ended"
+        case asyncssh.Error():
+            return error.reason
+        case OSError():
+            return _system(error)
+        case _:
+            return str(error)
 
 
 def _host_key(error: asyncssh.HostKeyNotVerifiable, verdict: Verdict | None) -> tuple[str, str]:

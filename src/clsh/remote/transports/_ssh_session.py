@@ -15,6 +15,7 @@ from clsh.base.errors import NodeError, NodeLostError
 from clsh.remote import sweep
 from clsh.remote.transport import Exit
 from clsh.remote.transports._outlet import Outlet
+from clsh.remote.transports._ssh_errors import explain_loss
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -219,18 +220,7 @@ class SshSession:
     async def lost(self) -> NodeLostError:
         """Wait for the end of the connection; see Session."""
         error = await asyncio.shield(self._gone)
-        if self._closing:
-            reason = "closed"
-        elif error is None or isinstance(error, asyncssh.ConnectionLost):
-            reason = getattr(error, "reason", "") or "the node closed the connection"
-            if "keepalive" in reason:
-                reason = "no answer from the node"
-            elif reason == "Connection lost":
-                reason = "the connection ended"
-        elif isinstance(error, OSError):
-            reason = (error.strerror or str(error)).lower()
-        else:
-            reason = str(error)
+        reason = "closed" if self._closing else explain_loss(error)
         return NodeLostError(self._node.name, reason)
 
     async def aclose(self) -> None:

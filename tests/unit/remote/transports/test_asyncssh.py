@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import pytest
 from clsh.base.errors import NodeError, UnreachableError
 from clsh.nodes.model import Node, node_name
 from clsh.remote.transport import Command, TransportOptions
+from clsh.remote.transports._ssh_errors import explain, explain_loss
 from clsh.remote.transports.asyncssh import AsyncsshTransport, build
 from tests.support.sshd import Sshd, free_port, keygen
 from tests.unit.remote.transports.sinks import Kept, run, until
@@ -445,3 +447,35 @@ def test_nothing_is_said_by_asyncssh_itself(sshd: Sshd, capfd: pytest.CaptureFix
 
     asyncio.run(once())
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (None, "the node closed the connection"),
+        (asyncssh.ConnectionLost("Connection lost"), "the connection ended"),
+        (asyncssh.ConnectionLost("Server not responding to keepalive"), "no answer from the node"),
+        (OSError(113, "No route to host"), "no route to host"),
+        (asyncssh.ProtocolError("Too long"), "Too long"),
+        (ValueError("odd"), "odd"),
+    ],
+)
+def test_why_a_node_was_lost(error: Exception | None, reason: str) -> None:
+    assert explain_loss(error) == reason
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "x"), "name not known"),
+        (socket.gaierror(socket.EAI_AGAIN, "try later"), "name lookup failed: try later"),
+        (OSError(113, "Connect call failed"), "no route to host"),
+        (OSError("Multiple exceptions: [Errno 111] a, [Errno 111] b"), "connection refused"),
+        (OSError("odd"), "odd"),
+        (asyncssh.HostKeyNotVerifiable("not trusted"), "not trusted"),
+        (asyncssh.ConnectionLost("x"), "the node closed the connection during login"),
+        (ValueError("bad key"), "bad key"),
+    ],
+)
+def test_errors_in_words(error: Exception, reason: str) -> None:
+    assert explain(error, None)[0] == reason
