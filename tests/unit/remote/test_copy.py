@@ -280,12 +280,15 @@ async def test_a_directory_is_merged_into_one_that_is_there(
     (there / "tree/closed").mkdir(parents=True)
     make(there / "tree/closed/inside", b"old")
     make(there / "tree/own", b"own")
+    for number in range(450):
+        make(source / f"many{number}")
     assert await run_put(session, ".", source) == (0, "")
     assert (there / "tree/own").read_bytes() == b"own"
     assert (there / "tree/closed/inside").read_bytes() == b"c"
     assert (there / "tree" / ODD).read_bytes() == bytes(range(256))
     assert (there / "tree/.hidden").read_bytes() == b"h"
     assert (there / "tree/dangling").is_symlink()
+    assert all((there / f"tree/many{number}").exists() for number in range(450))
     assert not left_behind(there)
 
 

@@ -54,12 +54,20 @@ def plain_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELL", "/bin/sh")
 
 
-async def test_a_node_lost_just_after_its_answer_is_told() -> None:
+@pytest.mark.parametrize("later", range(8))
+async def test_a_node_lost_just_after_its_answer_is_told(later: int) -> None:
     memory, told = Memory(default=real), Told()
     crew = Crew(memory, [NODE], told)
     await crew.open()
-    loop = asyncio.get_running_loop()
-    told.wrote = lambda: loop.call_soon(next(iter(memory.sessions)).lose)
+    session = next(iter(memory.sessions))
+
+    async def lose() -> None:
+        for _ in range(later):
+            await asyncio.sleep(0)
+        session.lose()
+
+    tasks: list[asyncio.Task[None]] = []
+    told.wrote = lambda: tasks.append(asyncio.create_task(lose()))
     outcomes = await crew.run("echo x", ["node1"], told, timeout_s=5)
     await asyncio.sleep(0.05)
     assert [outcome.state for outcome in outcomes] in (["done"], ["lost"])

@@ -61,22 +61,27 @@ e=$(mv -f "$x" "$t" 2>&1) || fail "$e"
 """
 )
 
-# A directory that is there already gets what is new, each file by rename.
+# A directory that is there already gets what is new, each file by rename, 200 by one mv.
 PUT_DIRECTORY = (
     _PUT
     + r"""
+move() { e=$(mv -f "$@" "$to/" 2>&1) || fail "$e"; }
 merge() {
-  for s in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+  from=$1 to=$2
+  set --
+  for s in "$from"/* "$from"/.[!.]* "$from"/..?*; do
     [ -e "$s" ] || [ -h "$s" ] || continue
-    n=$2/${s##*/}
+    n=$to/${s##*/}
     if [ ! -d "$n" ]; then
-      e=$(mv -f "$s" "$n" 2>&1) || fail "$e"
+      set -- "$@" "$s"
+      [ $# -lt 200 ] || { move "$@"; set --; }
     elif [ -d "$s" ] && [ ! -h "$s" ]; then
-      merge "$s" "$n"
+      (merge "$s" "$n") || exit 1
     else
       fail "'$n' is a directory"
     fi
   done
+  [ $# = 0 ] || move "$@"
 }
 command -v tar >/dev/null 2>&1 || fail "tar is not installed on this node"
 e=$(mkdir "$x" 2>&1) || fail "$e"
