@@ -18,8 +18,8 @@ SLACK_S = 1.5
 
 @pytest.fixture
 def sleeping(shell: Shell) -> subprocess.Popen[str]:
-    process = shell.popen("-h", "node[1-4]", "echo begun; sleep 10; echo done")
-    shell.wait_running(4, "sleep", "10")
+    process = shell.popen("-h", "node[1-4]", "echo begun; sleep 12; echo done")
+    shell.wait_running(4, "sleep", "12")
     return process
 
 

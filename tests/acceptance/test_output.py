@@ -72,6 +72,7 @@ def test_copy_there_and_back(shell: Shell) -> None:
         copied = shell.cwd / "back" / node / "a file"
         assert copied.read_bytes() == bytes(range(256))
         assert copied.stat().st_mode & 0o777 == 0o750
+    assert shell.clsh("-h", "node[1-4]", "rm '/tmp/a file'").returncode == 0
 
 
 def test_sudo_asks_once_and_reaches_all(shell: Shell) -> None:

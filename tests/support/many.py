@@ -135,7 +135,7 @@ class Many:
         return process
 
     def end_started(self) -> None:
-        """End what `popen` started and a test left."""
+        """End what `popen` started and a failed test left, also on the hosts."""
         for process in self._started:
             process.kill()
             process.wait(10)
@@ -143,10 +143,15 @@ class Many:
                 if pipe is not None:
                     pipe.close()
         self._started.clear()
+        if left := [*self.running("sleep"), *self.running("yes")]:
+            subprocess.run([*self._inside(), "kill", "-KILL", *map(str, left)], check=False)
+
+    def _inside(self) -> list[str]:
+        return ["nsenter", f"--target={self.pid}", "--pid", "--mount"]
 
     def running(self, name: str) -> list[int]:
         """Process ids of what runs on the hosts with this command name."""
-        argv = ["nsenter", f"--target={self.pid}", "--pid", "--mount", "ps", "-C", name, "-opid="]
+        argv = [*self._inside(), "ps", "-C", name, "-opid="]
         found = subprocess.run(argv, capture_output=True, check=False)
         return [int(pid) for pid in found.stdout.split()]
 
