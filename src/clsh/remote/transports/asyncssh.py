@@ -11,14 +11,13 @@ import copy
 import logging
 from typing import TYPE_CHECKING, Any
 
-from clsh.remote.transports._quick import asyncssh  # isort: skip - before all that imports it
-
 from clsh.base.errors import UnreachableError
 from clsh.nodes.model import Node, node_name
-from clsh.remote.transports._host_keys import Trust, Verdict
-from clsh.remote.transports._ssh_errors import explain
-from clsh.remote.transports._ssh_options import OptionsMaker
-from clsh.remote.transports._ssh_session import SshSession
+from clsh.remote.transports._asyncssh import asyncssh
+from clsh.remote.transports._asyncssh.errors import explain
+from clsh.remote.transports._asyncssh.host_keys import Trust, Verdict
+from clsh.remote.transports._asyncssh.options import OptionsMaker
+from clsh.remote.transports._asyncssh.session import SshSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,7 +18,7 @@ import pytest
 from clsh.base.errors import NodeError, UnreachableError
 from clsh.nodes.model import Node, node_name
 from clsh.remote.transport import Command, TransportOptions
-from clsh.remote.transports._ssh_errors import explain, explain_loss
+from clsh.remote.transports._asyncssh.errors import explain, explain_loss
 from clsh.remote.transports.asyncssh import AsyncsshTransport, build
 from tests.support.sshd import Sshd, free_port, keygen
 from tests.unit.remote.transports.sinks import Kept, run, until

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 import pytest
 
-from clsh.remote.transports._host_keys import KnownHosts, Verdict, fingerprint, spelled
+from clsh.remote.transports._asyncssh.host_keys import KnownHosts, Verdict, fingerprint, spelled
 from tests.support.sshd import keygen
 
 if TYPE_CHECKING:

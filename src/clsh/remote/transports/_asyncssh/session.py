@@ -14,8 +14,8 @@ from asyncssh.packet import String
 from clsh.base.errors import NodeError, NodeLostError
 from clsh.remote import sweep
 from clsh.remote.transport import Exit
+from clsh.remote.transports._asyncssh.errors import explain_loss
 from clsh.remote.transports._outlet import Outlet
-from clsh.remote.transports._ssh_errors import explain_loss
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine

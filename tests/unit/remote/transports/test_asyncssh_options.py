@@ -9,8 +9,8 @@ import pytest
 
 from clsh.nodes.model import Node, node_name
 from clsh.remote.transport import TransportOptions
-from clsh.remote.transports._host_keys import DEFAULT_FILES
-from clsh.remote.transports._ssh_options import OptionsMaker
+from clsh.remote.transports._asyncssh.host_keys import DEFAULT_FILES
+from clsh.remote.transports._asyncssh.options import OptionsMaker
 from tests.support.sshd import keygen
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import asyncssh
 from asyncssh.kex import get_kex_algs
 
-from clsh.remote.transports._host_keys import DEFAULT_FILES, KnownHosts
+from clsh.remote.transports._asyncssh.host_keys import DEFAULT_FILES, KnownHosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 if TYPE_CHECKING:
-    from clsh.remote.transports._host_keys import Verdict
+    from clsh.remote.transports._asyncssh.host_keys import Verdict
 
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
