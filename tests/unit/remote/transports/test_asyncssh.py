@@ -19,6 +19,7 @@ from clsh.base.errors import NodeError, UnreachableError
 from clsh.nodes.model import Node, node_name
 from clsh.remote.transport import Command, TransportOptions
 from clsh.remote.transports._asyncssh.errors import explain, explain_loss
+from clsh.remote.transports._asyncssh.session import SshSession, _Channel
 from clsh.remote.transports.asyncssh import AsyncsshTransport, build
 from tests.support.sshd import Sshd, free_port, keygen
 from tests.unit.remote.transports.sinks import Kept, run, until
@@ -321,6 +322,20 @@ async def test_fewer_sessions_than_usual_are_waited_for(folder: Path) -> None:
         assert not (folder / "ran").exists()
 
 
+async def test_short_commands_are_forgotten(sshd: Sshd) -> None:
+    transport = AsyncsshTransport(sshd.options())
+    session = await transport.open(sshd.node(), 10)
+    assert isinstance(session, SshSession)
+    await asyncio.gather(*(run(session, "exit 0") for _ in range(100)))
+    early = _Channel(session, Kept())
+    early.exit_status_received(0)  # it came with the answer to the request to start
+    early.session_started()
+    assert session.living == []
+    assert session.opened == set()
+    await session.aclose()
+    await transport.aclose()
+
+
 async def test_a_server_that_runs_nothing_says_so(folder: Path) -> None:
     async with (
         serving(folder, "MaxSessions 0") as server,
@@ -352,7 +367,12 @@ async def test_a_forced_command_is_killed_as_well(folder: Path) -> None:
 
 async def test_an_empty_line_is_no_shell(sshd: Sshd) -> None:
     async with reached(sshd.options(), sshd.node()) as session:
-        assert (await asyncio.wait_for(run(session, ""), 5))[0].code == 0
+
+        async def tempting() -> AsyncIterator[bytes]:
+            yield b"echo a shell\n"
+
+        how, out = await asyncio.wait_for(run(session, "", tempting()), 5)
+        assert (how.code, out) == (0, b"")
         assert (await run(session, "printf '\udcff\udc80'"))[1] == b"\xff\x80"
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import subprocess
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -90,6 +93,19 @@ async def test_new_hosts_are_appended_once(tmp_path: Path, keys: list[str]) -> N
     assert (tmp_path / "folder/known").stat().st_mode & 0o777 == 0o600
     with pytest.raises(OSError, match="known_hosts"):
         await (await asyncio.to_thread(KnownHosts, [str(path / "x")])).add("n", 22, first)
+
+
+def test_another_program_that_writes_is_waited_for(tmp_path: Path, keys: list[str]) -> None:
+    path = tmp_path / "known"
+    adding = KnownHosts([str(path)]).add("n", 22, asyncssh.import_public_key(keys[0]))
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        thread = threading.Thread(target=asyncio.run, args=(adding,))
+        thread.start()
+        time.sleep(0.2)
+        assert path.read_text() == ""
+    thread.join(5)
+    assert path.read_text() == f"n {keys[0]}\n"
 
 
 def test_verdicts(tmp_path: Path, keys: list[str]) -> None:
