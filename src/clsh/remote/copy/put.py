@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from clsh.base.errors import UsageError
+from clsh.base.errors import ClshError, UsageError
 from clsh.remote.copy import archive
 from clsh.remote.copy.scripts import PUT_DIRECTORY, PUT_FILE
 from clsh.remote.quoting import in_sh
@@ -138,7 +138,7 @@ async def _put(
     feed = _Feed(source, last, lambda count: progress and progress(session.node, count))
     running = asyncio.create_task(session.run(Command(line), sink, feed))
     try:
-        return await asyncio.shield(running)
+        ended = await asyncio.shield(running)
     except asyncio.CancelledError:
         # An early end of its input makes the node throw away what it has.
         feed.stop()
@@ -148,10 +148,17 @@ async def _put(
         running.cancel()
         await asyncio.wait([running])
         await feed.aclose()
+    if feed.error is not None:
+        raise feed.error
+    return ended
 
 
 class _Feed:
-    """The pieces of a source as a command reads them, from memory or read in a thread."""
+    """The pieces of a source as a command reads them, from memory or read in a thread.
+
+    When the source cannot be read on, the input ends early, so that the node throws away
+    what it has, and `error` says why.
+    """
 
     def __init__(self, source: _Source, last: bytes, progress: Callable[[int], object]) -> None:
         self._last = [last] if last else []
@@ -160,6 +167,7 @@ class _Feed:
         self._progress = progress
         self._reading: asyncio.Future[bytes | None] | None = None
         self._stopped = False
+        self.error: ClshError | None = None
 
     def stop(self) -> None:
         """End early."""
@@ -180,7 +188,11 @@ class _Feed:
             return next(self._small, None)
         loop = asyncio.get_running_loop()
         self._reading = loop.run_in_executor(None, next, self._pieces, None)
-        piece = await asyncio.shield(self._reading)
+        try:
+            piece = await asyncio.shield(self._reading)
+        except (ClshError, OSError) as error:
+            self.error = ClshError(str(error))
+            return None
         if piece is None and self._last:
             piece = self._last.pop()
         return piece
