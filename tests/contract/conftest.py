@@ -70,7 +70,10 @@ def children() -> set[str]:
     """Processes that we started and that are not zombies."""
     found: set[str] = set()
     for path in Path("/proc/self/task").glob("*/children"):
-        for pid in path.read_text().split():
+        pids: list[str] = []
+        with contextlib.suppress(OSError):  # the thread has ended meanwhile
+            pids = path.read_text().split()
+        for pid in pids:
             with contextlib.suppress(OSError):
                 stat = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2]
                 if not stat.startswith("Z"):
