@@ -81,6 +81,16 @@ class Child(asyncio.SubprocessProtocol):
         self._outlet.fail(error)
 
     @property
+    def over(self) -> bool:
+        """Whether the process has ended, or was never started."""
+        return self._pid is None or self._exited.is_set()
+
+    async def wait(self) -> None:
+        """Wait until the process has ended."""
+        if not self.over:
+            await self._exited.wait()
+
+    @property
     def exit(self) -> Exit:
         """How the process ended."""
         code = self._process.get_returncode()

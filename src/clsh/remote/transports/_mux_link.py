@@ -128,6 +128,8 @@ class Channel:
                 rest = memoryview(data)
                 while rest and not self.closed.is_set():
                     rest = rest[await self._send(rest) :]
+                if self.closed.is_set():
+                    break  # an endless input that never waits would hold up the loop
         except Exception as error:  # noqa: BLE001 - raised again where the command is followed
             self.push(InputFailed(error))
         self.end_input()

@@ -8,6 +8,7 @@ signals it. The container needs a POSIX sh, and for that sed, tr and grep.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     )
 
 _KILL_S = 0.3
-_CLOSE_S = 0.8
+_CLOSE_S = 1.0
 _RETRIES_S = (0.0, 0.1, 0.3, 1.0)
 # From this status on it may be the engine that speaks, for a container that is gone.
 _ENGINE_STATUS = 125
@@ -100,6 +101,7 @@ class ContainerSession:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = asyncio.Event()
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def node(self) -> Node:
@@ -124,13 +126,13 @@ class ContainerSession:
                 f"{self._engine} is not installed on this machine",
                 hint=f"install {self._engine}, or name the node without {self._engine}://",
             ) from None
-        watch = self._spawn(self._watch(child, buffer))
+        self._watching = self._spawn(self._watch(child, buffer))
         ready = asyncio.create_task(buffer.ready.wait())
         try:
-            await asyncio.wait([watch, ready], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([self._watching, ready], return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            watch.cancel()
             await self._bounded(self._kill(mark))
+            await self._drop()
             raise
         finally:
             ready.cancel()
@@ -159,7 +161,8 @@ class ContainerSession:
             await self._bounded(self._kill(mark))
             raise
         finally:
-            self._children.discard(child)
+            if child.over:  # what was killed a moment ago may not be
+                self._children.discard(child)
         if how.code >= _ENGINE_STATUS:
             await asyncio.wait([self._gone], timeout=_KILL_S)
             if self._gone.done():
@@ -169,7 +172,9 @@ class ContainerSession:
     async def signal(self, name: SignalName) -> None:
         """Signal all commands; see Session."""
         if self._children and not self._gone.done():
-            await self._signal_inside(self._commands, name)
+            with contextlib.suppress(TimeoutError, OSError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._signal_inside(self._commands, name)
 
     async def lost(self) -> NodeLostError:
         """Wait for the end of the container or of the session; see Session."""
@@ -178,13 +183,26 @@ class ContainerSession:
     async def aclose(self) -> None:
         """Leave the container; see Session."""
         self._end("closed")
-        self._closing.set()
         error = await self.lost()
         for child in list(self._children):
             child.fail(error)
+        await asyncio.sleep(0)  # so that each command begins to be killed
+        killing = self._tasks - {self._watching}
+        if killing:
+            await asyncio.wait(killing, timeout=_KILL_S)
+        self._closing.set()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CLOSE_S)
-        for task in list(self._tasks):
+            await asyncio.wait(self._tasks, timeout=_KILL_S)
+        await self._drop()
+
+    async def _drop(self) -> None:
+        """End what is still under way on this machine."""
+        for task in self._tasks:
+            task.cancel()
+        ends = [asyncio.create_task(child.wait()) for child in self._children]
+        if left := {*self._tasks, *ends}:
+            await asyncio.wait(left, timeout=_KILL_S)
+        for task in ends:
             task.cancel()
 
     def _argv(self, mark: str, *words: str, tty: bool = False) -> list[str]:
@@ -214,7 +232,9 @@ class ContainerSession:
         """KILL what is marked; it may only be about to start, so this is tried again."""
         for delay_s in _RETRIES_S:
             await asyncio.sleep(delay_s)
-            if self._gone.done() or await self._signal_inside(mark, "KILL"):
+            if self._watching is None or self._watching.done():
+                return  # with the container
+            if await self._signal_inside(mark, "KILL"):
                 return
 
     async def _signal_inside(self, mark: str, name: SignalName) -> bool:

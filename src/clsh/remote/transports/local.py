@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pwd
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
         Transport,
         TransportOptions,
     )
+
+_CLOSE_S = 1.0
 
 
 def build(options: TransportOptions) -> Transport:  # noqa: ARG001 - all transports are built alike
@@ -78,7 +81,8 @@ class LocalSession:
             )
             return await child.run(stdin)
         finally:
-            self._children.discard(child)
+            if child.over:  # what was killed a moment ago may not be
+                self._children.discard(child)
 
     async def signal(self, name: SignalName) -> None:
         """Signal the process groups of all commands; see Session."""
@@ -93,5 +97,9 @@ class LocalSession:
     async def aclose(self) -> None:
         """Close; see Session. What still runs is killed, and its `run` tells of the loss."""
         self._closed.set()
-        for child in list(self._children):
+        children = list(self._children)
+        for child in children:
             child.fail(await self.lost())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await asyncio.gather(*(child.wait() for child in children))

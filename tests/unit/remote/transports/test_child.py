@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +20,6 @@ from tests.unit.remote.transports.sinks import Kept, run, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 
 async def typed(*data: bytes) -> AsyncIterator[bytes]:
@@ -137,11 +139,29 @@ async def test_a_container_that_hangs(docker: Path) -> None:
     (docker / "bin" / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
     with pytest.raises(UnreachableError, match=r"timed out after 0\.2 s"):
         await container.build(TransportOptions()).open(node(), 0.2)
+    assert await until(lambda: not our_children("sleep"))
+
+
+async def test_a_container_that_begins_to_hang(docker: Path) -> None:
+    session = await container.build(TransportOptions()).open(node(), 10)
+    task = asyncio.create_task(run(session, "sleep 60"))
+    await asyncio.sleep(0.2)
+    (docker / "bin" / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
+    begun = time.monotonic()
+    await session.signal("TERM")
+    assert time.monotonic() - begun < 1.5
+    task.cancel()
+    await asyncio.wait([task])
+    begun = time.monotonic()
+    await session.aclose()
+    assert time.monotonic() - begun < 1.5
+    assert await until(lambda: not our_children("sleep"))
 
 
 async def test_a_command_of_a_container_that_stops_under_it(docker: Path) -> None:
     session = await container.build(TransportOptions()).open(node(), 10)
-    watch = next(iter(await watchers()))
+    assert await until(lambda: our_children("cat"))
+    watch = our_children("cat")[0]
     running = asyncio.create_task(run(session, "exit 137"))
     os.kill(watch, 9)
     with pytest.raises(NodeLostError, match="the container stopped"):
@@ -152,9 +172,13 @@ async def test_a_command_of_a_container_that_stops_under_it(docker: Path) -> Non
     await session.aclose()
 
 
-async def watchers() -> list[int]:
-    """Our children that are `cat`."""
-    process = await asyncio.create_subprocess_exec(
-        "pgrep", "-x", "-P", str(os.getpid()), "cat", stdout=asyncio.subprocess.PIPE
-    )
-    return [int(word) for word in (await process.communicate())[0].split()]
+def our_children(name: str = "") -> list[int]:
+    """The children of this process that are no zombies and have this name, or any."""
+    found: list[int] = []
+    for path in Path("/proc/self/task").glob("*/children"):
+        for pid in path.read_text().split():
+            with contextlib.suppress(OSError):
+                stat = Path(f"/proc/{pid}/stat").read_text()
+                if f"({name or ''}" in stat and not stat.rpartition(") ")[2].startswith("Z"):
+                    found.append(int(pid))
+    return found
