@@ -185,6 +185,7 @@ def test_a_password_is_asked_for_once_and_not_shown() -> None:
 def test_an_interrupt_while_a_password_is_asked_for() -> None:
     with Terminal([*LOCAL, "--ask-pass", "echo x"]) as terminal:
         terminal.until("Password of the nodes:")
+        time.sleep(0.2)  # a signal between Python's look for one and its read waits for the read
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.finish() == 130
     assert b"Traceback" not in terminal.raw
