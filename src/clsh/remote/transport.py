@@ -85,10 +85,11 @@ class Session(Protocol):
         status other than 0 is not an error. A command that closes its input early stops
         the reading of `stdin`, nothing more.
 
-        Raises NodeLostError when the connection dies before the end is known, and whatever
-        `sink` or `stdin` raised. A cancel KILLs the far process group, waits for that at
-        most 0.3 s and leaves the session usable by others; processes that the far side
-        detached (setsid, nohup in the background) go on, as with ssh.
+        Raises NodeLostError when the connection dies before the end is known, NodeError when
+        the node refuses to run commands, and whatever `sink` or `stdin` raised. A cancel
+        KILLs the far process group, waits for that at most 0.3 s and leaves the session
+        usable by others; processes that the far side detached (setsid, nohup in the
+        background) go on, as with ssh.
         """
         ...
 
