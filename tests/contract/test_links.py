@@ -17,7 +17,7 @@ from clsh.remote.transport import Command
 from clsh.remote.transports.memory import Faults, Memory
 from tests.contract import programs
 from tests.contract.conftest import LOSABLE, SSH, descriptors
-from tests.contract.test_transports import SLACK_S, Kept, Stuck, run, until
+from tests.contract.test_transports import SLACK_S, Kept, Stuck, number, run, until
 from tests.support.relay import Relay
 from tests.support.sshd import Sshd, free_port, keygen, running
 
@@ -114,6 +114,23 @@ async def test_a_dead_link_does_not_hold_up_cancel_signal_and_close(reach: Reach
     await session.aclose()
     assert time.monotonic() - begun < 1 + SLACK_S
     assert (await session.lost()).reason == "closed"
+
+
+@over_ssh
+async def test_a_close_does_not_overtake_a_kill(reach: Reach) -> None:
+    session = await reach.open()
+    n, kept = number(), Kept()
+    running = asyncio.create_task(session.run(Command(programs.STUBBORN.format(n=n)), kept))
+    await kept.wait(b"ready")
+    assert reach.relay is not None
+    reach.relay.stall()
+    running.cancel()
+    await asyncio.wait([running])
+    closing = asyncio.create_task(session.aclose())
+    await asyncio.sleep(0.2)
+    reach.relay.go_on()
+    await closing
+    assert await until(lambda: reach.alive(n) == 0)
 
 
 @as_me

@@ -45,7 +45,7 @@ GIVE_UP_S = 0.32
 CLOSE_S = 1.0
 """How long the last sessions may take to close, all together."""
 CLOSE_KILLED_S = 0.05
-"""The same in a run that was killed."""
+"""The same in a run that was ended by a key press: who did so does not wait."""
 
 _STATES: tuple[tuple[type[BaseException], State], ...] = (
     (NodeLostError, "lost"),
@@ -140,6 +140,7 @@ class FanOut:
         self._plan = plan
         self._observer = observer
         self._phase: Phase = "running"
+        self._hurried = False
         self._outcomes: dict[int, Outcome] = {}
         self._waiting: deque[tuple[int, Node]] = deque()
         self._active: dict[int, _Run] = {}
@@ -188,6 +189,7 @@ class FanOut:
     # Orders of the table in stopping.py.
 
     def _tell(self, event: Event) -> None:
+        self._hurried |= event == "now"
         self._phase, orders = decide(self._phase, event)
         for order in orders:
             self._carry_out(order)
@@ -354,8 +356,7 @@ class FanOut:
     async def _close(self) -> None:
         for timer in self._timers:
             timer.cancel()
-        # Those who ended it by a key press do not wait for the other side's goodbye.
-        limit = CLOSE_KILLED_S if self._phase == "ended" else CLOSE_S
+        limit = CLOSE_KILLED_S if self._hurried else CLOSE_S
         if left := self._closings | self._signals:
             await asyncio.wait(left, timeout=limit)
         for task in self._closings | self._signals:

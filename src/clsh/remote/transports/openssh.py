@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 _KILL_WAIT_S = 0.3
 _SWEEP_S = 5.0
+_CLOSE_S = 1.0
 _SIGNAL_S = 2.0
 _LAST_WORDS_S = 0.2
 _LISTINGS = 3
@@ -325,8 +326,12 @@ class OpenSshSession:
         self._link.abort()
 
     async def aclose(self) -> None:
-        """End the master."""
-        self.hang_up()
+        """End the master, when what is being killed is dead."""
+        try:
+            if self._ending:
+                await asyncio.wait(self._ending, timeout=_CLOSE_S)
+        finally:
+            self.hang_up()
         self._forget(self)
         await asyncio.wait({self._watch}, timeout=1)
 

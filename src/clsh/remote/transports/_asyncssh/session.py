@@ -225,10 +225,14 @@ class SshSession:
 
     async def aclose(self) -> None:
         """Close the connection; see Session."""
-        self._closing = True
-        for task in list(self._tasks):
-            task.cancel()
-        self._connection.close()
+        try:
+            if self._tasks:  # kills under way: without the connection they would be lost
+                await asyncio.wait(self._tasks, timeout=_CLOSE_S)
+        finally:
+            self._closing = True
+            for task in list(self._tasks):
+                task.cancel()
+            self._connection.close()
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await self._connection.wait_closed()
