@@ -6,13 +6,39 @@ somebody sends. So there is no `read`, and one slow node never delays the others
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
 
+    from clsh.base.clock import Clock
     from clsh.monitor.model import News
+    from clsh.monitor.settings import SourceSettings
+    from clsh.nodes.model import Node
+    from clsh.remote.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What `build(context)` of a source is given; each source takes what it needs.
+
+    `nodes` are the (cluster, node) pairs of the inventory that this source hears, over
+    `transport`; `settings` is the `[[monitor.sources]]` that asks for it, None for the
+    source of the inventory. `listen` is the address that packets come in at, `trusted`
+    the addresses and networks that they may come from.
+    """
+
+    clock: Clock
+    interval_s: float
+    grid: str
+    nodes: Sequence[tuple[str, Node]] = ()
+    transport: Transport | None = None
+    drop_dir: str = ""
+    settings: SourceSettings | None = None
+    listen: tuple[str, int] | None = None
+    trusted: Sequence[str] = ()
 
 
 class Source(Protocol):
