@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from clsh.base.errors import ClshError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from clsh.base.clock import Clock
     from clsh.monitor.model import Line, Series, Tick
+
+
+@dataclass(frozen=True, slots=True)
+class StoreContext:
+    """What a store is built from: `directory` for its files, `url` for one that is elsewhere.
+
+    `limit` bounds its bytes on disk, `interval_s` is how far apart ticks usually are.
+    """
+
+    directory: Path
+    url: str
+    limit: int
+    interval_s: float
+    clock: Clock
 
 
 class StoreError(ClshError):
@@ -32,9 +49,7 @@ class Store(Protocol):
         """
         ...
 
-    def range(
-        self, series: Sequence[Series], start: float, end: float, points: int
-    ) -> list[Line]:
+    def range(self, series: Sequence[Series], start: float, end: float, points: int) -> list[Line]:
         """Return a line for each series, in order, over the same steps.
 
         At most `points` steps, none finer than what is kept of that age; a series that is
