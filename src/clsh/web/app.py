@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 
 from clsh.web import asking, security
 from clsh.web.answers import Answers, Kept, Made, reply, to_json
@@ -25,7 +25,7 @@ from clsh.web.asking import Asked, RefusedError
 from clsh.web.live import Live
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,7 +44,7 @@ PAGES = (
     "/processes",
     "/alerts",
     "/compare",
-    "/static",
+    "/static/{name}",
 )
 _PROBLEM = "application/problem+json"
 
@@ -67,7 +67,7 @@ def build(
     table: list[BaseRoute] = [
         *(_api_route(site, entry) for entry in TABLE),
         WebSocketRoute(LIVE, site.live.__call__),
-        *(_page_route(site, route) for route in pages),
+        *map(_declared, pages),
     ]
     router = Router(table)
     return Guard(router, security.allowed_hosts(control.listen, control.names))
@@ -123,45 +123,12 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _page_route(site: Site, route: BaseRoute) -> BaseRoute:
-    """Return a page as it is given, but made once for each version and kind of reader."""
+def _declared(route: BaseRoute) -> BaseRoute:
+    """Return a page that is public; a page that nobody declared is a bug of ours."""
     path = getattr(route, "path", "")
     if path not in PAGES:
         raise LookupError(f"the page {path!r} is not declared in {__name__}.PAGES")
-    if isinstance(route, Mount):
-        return route
-    page = cast("Callable[[Request], Awaitable[Response]]", cast("Route", route).endpoint)
-
-    async def answer(request: Request) -> Response:
-        async def make() -> Made:
-            made = await page(request)
-            if made.status_code != 200:
-                raise _OtherAnswer(made)
-            headers = {
-                name: value
-                for name, value in made.headers.items()
-                if name not in {"content-length", "content-type"}
-            }
-            return Made(bytes(made.body), made.headers["content-type"], headers)
-
-        asked = request.headers
-        parts = (request.url.path, request.url.query, *map(asked.get, _PAGE_DEPENDS_ON))
-        try:
-            kept = await site.answers.get(repr(parts), site.monitor.grid.version, make)
-        except _OtherAnswer as other:
-            return other.response
-        return await reply(kept, asked)
-
-    return Route(path, answer, methods=["GET"], name=cast("Route", route).name)
-
-
-_PAGE_DEPENDS_ON = ("accept-language", "cookie", "hx-request", "hx-target")
-
-
-class _OtherAnswer(Exception):  # noqa: N818 - no error: a redirect, say, which is not kept
-    def __init__(self, response: Response) -> None:
-        super().__init__()
-        self.response = response
+    return route
 
 
 class Guard:

@@ -53,7 +53,7 @@ class _Http(H11Protocol):
             self._late.cancel()
 
     def _too_late(self) -> None:
-        if self.cycle is None:
+        if not self.cycle:
             self.transport.abort()
 
 

@@ -216,10 +216,7 @@ class _NodeTopic(_Base):
         node = self._here()
         if node is None:
             return {"gone": True}
-        values = {
-            name: value if isinstance(value, str) else views.number(value)
-            for name, value in node.values.items()
-        }
+        values = {name: views.shown(value) for name, value in node.values.items()}
         return {**views.node_row(node), "values": values}
 
     def nodes(self) -> list[tuple[str, str]]:

@@ -104,23 +104,14 @@ def cluster_row(cluster: Cluster) -> dict[str, object]:
 
 
 def grid_row(grid: Grid) -> dict[str, object]:
-    """Return the whole grid as a row: the clusters that we watch ourselves."""
-    sums: dict[str, Sum] = {}
-    for cluster in grid.clusters.values():
-        for name, one in cluster.sums.items():
-            before = sums.get(name)
-            sums[name] = (
-                one
-                if before is None
-                else one._replace(sum=before.sum + one.sum, num=before.num + one.num)
-            )
+    """Return the whole grid as a row, with the clusters that others watch for us."""
     return {
         "name": grid.name,
         "version": grid.version,
-        "up": sum(cluster.up for cluster in grid.clusters.values()),
-        "lost": sum(cluster.lost for cluster in grid.clusters.values()),
-        "new": sum(cluster.new for cluster in grid.clusters.values()),
-        **_totals(sums),
+        "up": grid.up,
+        "lost": grid.lost,
+        "new": grid.new,
+        **_totals(grid.sums),
     }
 
 
@@ -153,7 +144,7 @@ def alert_row(alert: Alert) -> dict[str, object]:
         "cluster": alert.cluster,
         "node": alert.node,
         "metric": alert.metric,
-        "value": alert.value if isinstance(alert.value, str) else number(alert.value),
+        "value": shown(alert.value),
         "since": number(alert.since),
         "severity": alert.severity,
         "text": alert.text,
@@ -162,21 +153,24 @@ def alert_row(alert: Alert) -> dict[str, object]:
 
 def metric_rows(node: NodeState) -> list[dict[str, object]]:
     """Return all metrics of a node as rows, by group and name; `tn` is in seconds."""
-    rows: list[dict[str, object]] = []
-    for name, value in node.values.items():
-        metric = node.metrics.get(name)
-        rows.append(
-            {
-                "name": name,
-                "value": value if isinstance(value, str) else number(value),
-                "units": metric.units if metric else "",
-                "title": metric.title if metric else "",
-                "group": metric.group if metric else "",
-                "type": metric.type if metric else "double",
-                "tn": number(node.metric_tn_s(name)),
-            }
-        )
+    rows: list[dict[str, object]] = [
+        {
+            "name": name,
+            "value": shown(node.values[name]),
+            "units": metric.units,
+            "title": metric.title,
+            "group": metric.group,
+            "type": metric.type,
+            "tn": number(node.metric_tn_s(name)),
+        }
+        for name, metric in node.metrics.items()
+    ]
     return sorted(rows, key=lambda row: (str(row["group"]), natural(str(row["name"]))))
+
+
+def shown(value: object) -> str | float | None:
+    """Return a value as JSON can hold it."""
+    return value if isinstance(value, str) else number(value)
 
 
 def chosen(
@@ -231,9 +225,10 @@ def heat_range(nodes: Sequence[NodeState], metric: str) -> tuple[float, float]:
     """Return the values of the bytes 0 and 250: fixed for load and per cent, else as found."""
     if metric == "load_one":
         return 0.0, 2.5
-    values = [one for node in nodes if node.state == "up" if (one := heat_value(node, metric))]
-    if any(node.metrics[metric].units == "%" for node in nodes if metric in node.metrics):
+    told = next((node for node in nodes if metric in node.values), None)
+    if told and told.metrics[metric].units == "%":
         return 0.0, 100.0
+    values = [one for node in nodes if node.state == "up" if (one := heat_value(node, metric))]
     return min([0.0, *values]), max([0.0, *values]) or 1.0
 
 

@@ -96,12 +96,11 @@ def _add_node(families: _Families, node: NodeState) -> None:
     families.gauge("node_up", labels, node.state == "up", "Whether the node is heard")
     if node.state != "up":
         return
-    for name, value in node.values.items():
+    for name, metric in node.metrics.items():
+        value = node.values[name]
         if not isinstance(value, str):
-            metric = node.metrics.get(name)
-            title = metric.title or metric.description if metric else ""
-            about = f"{title} ({metric.units})" if title and metric and metric.units else title
-            families.gauge(name, labels, value, about)
+            about = metric.title or metric.description
+            families.gauge(name, labels, value, f"{about} ({metric.units})" if about else "")
 
 
 def _labels(**labels: str) -> str:
