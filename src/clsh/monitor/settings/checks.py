@@ -125,11 +125,11 @@ def flag(value: object) -> bool:
     raise ValueError("true or false")
 
 
-def plugin(package: str, *more: str) -> Callable[[object], str]:
+def plugin(package: str) -> Callable[[object], str]:
     """Return a check for the name of a file in a package, or of an entry point."""
 
     def check(value: object) -> str:
-        known = sorted({*plugins.names(package), *more})
+        known = plugins.names(package)
         if isinstance(value, str) and (value in known or plugins.is_registered(package, value)):
             return value
         raise ValueError(f"one of: {', '.join(known)}")

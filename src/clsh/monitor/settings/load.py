@@ -89,7 +89,7 @@ def _sources(monitor: Table) -> tuple[SourceSettings, ...]:
             raise table.bad("name", f"{name!r} is that of another source", hint="rename one")
         found[name] = SourceSettings(
             name=name,
-            kind=table.need("kind", checks.plugin(_SOURCES, "gmetad")),
+            kind=table.need("kind", checks.plugin(_SOURCES)),
             addresses=table.get("addresses", checks.addresses, ()),
             interval_s=table.get("interval", _interval, 15.0),
         )
