@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from clsh.base.config import Config
     from clsh.remote.transport import Transport, TransportOptions
 
 
@@ -39,3 +40,24 @@ def transport(
 
         way = Sudo(way, sudo_password, sudo)
     return way
+
+
+def watching(config: Config) -> Transport:
+    """Return the way to the nodes for what watches them with nobody there to ask.
+
+    Host keys must be known unless the configuration says otherwise.
+    """
+    from clsh.remote.transport import TransportOptions
+
+    shell = config.shell
+    unsaid = config.origin("shell", "host_keys") == "default"
+    options = TransportOptions(
+        keepalive_s=shell.keepalive,
+        keepalive_count=shell.keepalive_count,
+        host_keys="strict" if unsaid else shell.host_keys,
+        ssh_config=shell.ssh_config,
+        known_hosts=shell.known_hosts,
+        identities=shell.identities,
+        kex=shell.kex,
+    )
+    return transport(options, forced=shell.transport)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ HTTP = "http"
 CONTROL = "control"
 
 _FIRST = 3  # SD_LISTEN_FDS_START
-_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 _BACKLOG = 1024
 _MORE_PORTS = 20
 
@@ -38,7 +39,7 @@ def handed_over(environ: MutableMapping[str, str] = os.environ) -> dict[str, soc
     A socket without a name that we know is HTTP's, a Unix socket `cl`'s. What told of them is
     taken out of `environ`: it is not for our children.
     """
-    told = [environ.pop(name, "") for name in _VARIABLES]
+    told = [environ.pop(name, "") for name in VARIABLES]
     if told[0] != str(os.getpid()) or not told[1].isdigit():
         return {}
     names = told[2].split(":")
@@ -67,39 +68,29 @@ def names(opened: Mapping[str, socket.socket]) -> dict[str, str]:
 def hand_over(opened: Sequence[int]) -> None:
     """Put descriptors where the next program looks for them, open across its start."""
     # Out of the way first: one may lie where another has to go.
-    away = [os.dup(one) for one in opened]
-    high = [fd if fd >= _FIRST + len(opened) else _above(fd, _FIRST + len(opened)) for fd in away]
-    for number, descriptor in enumerate(high):
+    away = [above(one, len(opened)) for one in opened]
+    for number, descriptor in enumerate(away):
         os.dup2(descriptor, _FIRST + number, inheritable=True)
 
 
-def _above(descriptor: int, lowest: int) -> int:
-    import fcntl
+def above(descriptor: int, count: int) -> int:
+    """Return a copy of a descriptor above the places of `count` that are handed over."""
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST + count)
 
-    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest)
 
+def listening(host: str, port: int, *, others: bool = False) -> socket.socket:
+    """Return a socket that listens there; raises PortBusyError naming the remedy.
 
-def listening(address: str, *, others: bool = False) -> socket.socket:
-    """Return a socket that listens at `host:port`; raises PortBusyError naming the remedy.
-
-    With `others` the next ports are tried when this one is busy.
+    With `others` the next ports are tried when this one is busy; port 0 is any that is free.
     """
-    host, port = split(address)
-    ports = range(port, min(port + _MORE_PORTS, 65536)) if others and port else [port]
-    for one in ports:
+    for one in range(port, min(port + (_MORE_PORTS if others and port else 1), 65536)):
         with contextlib.suppress(PortBusyError):
             return _bound(host, one)
     raise PortBusyError(
         f"port {port} on {host} is in use by another program",
-        hint='name another in clsh.toml: [manager] listen = "127.0.0.1:8651" or the like; '
-        f"`ss -ltnp sport = :{port}` tells which program it is",
+        hint=f"`ss -ltnp sport = :{port}` tells which; "
+        'name another port in clsh.toml: [manager] listen = "127.0.0.1:8660"',
     )
-
-
-def split(address: str) -> tuple[str, int]:
-    """Return host and port of `host:port`; an IPv6 address may stand in brackets."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def spelled(one: socket.socket) -> str:
