@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -80,15 +80,13 @@ def chart(curves: Sequence[Curve], frame: Frame) -> str:
     return "".join(parts)
 
 
-def sparkline(line: Line, start: float, end: float, title: str) -> str:
+def sparkline(line: Line, frame: Frame) -> str:
     """Return the bare shape of a line, from 0 to its highest value."""
-    frame = Frame(start, end, UTC, str, title)
-    curve = Curve(line)
-    ends = scale([curve], frame)
+    ends = scale([Curve(line)], frame)
     drawn = "".join(_path(points) for points in _stretches(line, line.average, frame, ends))
     return (
         f'<svg class="spark" viewBox="0 0 {WIDTH - _RIGHT} {HEIGHT - 12}" role="img"'
-        f' aria-label="{escape(title)}"><path class="l c0" d="{drawn}"/></svg>'
+        f' aria-label="{escape(frame.title)}"><path class="l c0" d="{drawn}"/></svg>'
     )
 
 
