@@ -159,9 +159,7 @@ class Browser:
             "state": {},
         }
 
-    async def ask(
-        self, path: str, method: str = "GET", body: bytes = b"", **headers: str
-    ) -> Got:
+    async def ask(self, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> Got:
         given = {name.replace("_", "-"): text for name, text in headers.items()}
         scope = {**self.scope("http", path, given), "method": method}
         sent: list[Any] = []

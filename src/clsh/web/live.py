@@ -33,6 +33,7 @@ _WISHES, _WISHES_WITHIN_S = 30, 10.0
 _PARTING_S = 1.0
 _LONGEST_REASON = 120  # a close frame holds 123 bytes
 _POLICY, _TRY_LATER = 1008, 1013
+_NOTHING = -1
 
 
 @dataclass(slots=True)
@@ -127,8 +128,8 @@ class Live:
 
     async def _feed(self, websocket: WebSocket, wanted: Wish, seen: int) -> None:
         """Send what is new whenever something is."""
-        if seen > self._monitor.grid.version:  # of the manager that was before this one
-            seen = 0
+        if not 0 < seen <= self._monitor.grid.version:  # that of another manager, or none
+            seen = _NOTHING
         with self._watching(wanted) as newest:
             while True:
                 topic = newest()

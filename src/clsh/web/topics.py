@@ -42,7 +42,7 @@ class Topic(Protocol):
         ...
 
     def message(self, seen: int) -> str:
-        """Return what is new since version `seen`; 0: everything."""
+        """Return what is new since version `seen`; everything if that is too long ago."""
         ...
 
     def nodes(self) -> list[tuple[str, str]]:

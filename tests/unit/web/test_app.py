@@ -186,9 +186,7 @@ async def teapot(request: Request) -> Response:
 
 
 @pytest.mark.parametrize("accept", ["text/html", "*/*"])
-async def test_a_bug_is_for_the_log_alone(
-    accept: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_bug_is_for_the_log_alone(accept: str, caplog: pytest.LogCaptureFixture) -> None:
     app = web.build(a_monitor(), a_control(), pages=[Route("/", fails)])
     with caplog.at_level(logging.ERROR, "clsh.web.app"):
         got = await Browser(app).ask("/", accept=accept)
@@ -259,7 +257,9 @@ async def test_head_and_tags() -> None:
     import asyncio
 
     async with asyncio.timeout(5):
-        while (await browser.ask("/api/v1/grid", if_none_match=first.headers["etag"])).status == 304:
+        while (
+            await browser.ask("/api/v1/grid", if_none_match=first.headers["etag"])
+        ).status == 304:
             await asyncio.sleep(0.01)
 
 

@@ -26,6 +26,7 @@ MEDIA = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _MOST_SAMPLES = 500_000
 _MOST_FAMILIES = 5_000
 _NODES_AT_ONCE = 50
+_LEFT_OUT = "clsh_metrics_left_out"
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_:]", re.ASCII)
 # These endings have a meaning of their own in OpenMetrics.
 _RESERVED = re.compile(r"_(total|created|bucket|count|sum|info|gcount|gsum)$")
@@ -36,16 +37,21 @@ class _Families:
 
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
-        self._names: dict[str, str] = {}
+        self._owners = {_LEFT_OUT: ""}
         self._count = 0
         self.left_out = 0
 
-    def gauge(self, name: str, labels: str, value: float, about: str = "") -> None:
-        """Add a sample; `name` as we call it, which two families cannot share."""
+    def gauge(
+        self, name: str, labels: str, value: float, about: str = "", *, owner: str = ""
+    ) -> None:
+        """Add a sample; no family has two owners: the nodes' metric of that name, or us ("")."""
         family = _RESERVED.sub(r"_\1_", f"clsh_{_NOT_IN_A_NAME.sub('_', name)}")
-        known = self._names.setdefault(family, name)
         full = self._count >= _MOST_SAMPLES
-        if known != name or full or (family not in self._lines and self._is_full()):
+        if (
+            self._owners.setdefault(family, owner) != owner
+            or full
+            or (family not in self._lines and self._is_full())
+        ):
             self.left_out += 1
             return
         lines = self._lines.get(family)
@@ -70,6 +76,8 @@ async def metrics(site: Site, _asked: Asked) -> Made:
     """Answer all latest values; lets others have their turn now and then."""
     families = _Families()
     grid = site.monitor.grid
+    families.gauge("live_viewers", "", site.live.viewers, "Open live connections")
+    families.gauge("grid_version", "", grid.version, "Grows with every change of the grid")
     count = 0
     for cluster in views.clusters(grid):
         inside = _labels(cluster=cluster.name)
@@ -84,11 +92,8 @@ async def metrics(site: Site, _asked: Asked) -> Made:
             if count % _NODES_AT_ONCE == 0:
                 await asyncio.sleep(0)
     own = await asyncio.to_thread(_own, site.control.started)
-    families.gauge("live_viewers", "", site.live.viewers, "Open live connections")
-    families.gauge("grid_version", "", grid.version, "Grows with every change of the grid")
-    left_out = families.left_out
-    families.gauge("metrics_left_out", "", left_out, "Samples that are not shown here")
-    return Made("\n".join([*families.lines(), *own, "# EOF", ""]).encode(), MEDIA)
+    left_out = [f"# TYPE {_LEFT_OUT} gauge", f"{_LEFT_OUT} {families.left_out}"]
+    return Made("\n".join([*families.lines(), *left_out, *own, "# EOF", ""]).encode(), MEDIA)
 
 
 def _add_node(families: _Families, node: NodeState) -> None:
@@ -100,7 +105,8 @@ def _add_node(families: _Families, node: NodeState) -> None:
         value = node.values[name]
         if not isinstance(value, str):
             about = metric.title or metric.description
-            families.gauge(name, labels, value, f"{about} ({metric.units})" if about else "")
+            told = f"{about} ({metric.units})" if about and metric.units else about
+            families.gauge(name, labels, value, told, owner=name)
 
 
 def _labels(**labels: str) -> str:
