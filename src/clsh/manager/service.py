@@ -26,12 +26,13 @@ from clsh.web.control import Control
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Mapping
 
     from clsh.base.config import Config
     from clsh.manager.state import Lock, Place
     from clsh.monitor.service import Monitor
     from clsh.monitor.settings import Settings
+    from clsh.remote.transport import Transport
 
 _ANSWERS_WITHIN_S = 10.0
 _WEB_ENDS_WITHIN_S = 2.0
@@ -75,16 +76,24 @@ def run(start: Start, ready: Callable[[Holder], None], stopping: Callable[[], No
         holder = Holder(os.getpid(), f"http://{sockets.spelled(opened[sockets.HTTP])}/")
         start.lock.tell(holder)
         clock = SystemClock()
-        monitor = assembly.monitor(start.config, settings, start.place.directory, clock)
+        way = assembly.watching(start.config)
+        monitor = assembly.monitor(start.config, settings, start.place.directory, clock, way)
         manager = Manager(monitor, settings, opened, start.place)
         try:
-            asyncio.run(manager.run(lambda: ready(holder), stopping))
+            asyncio.run(_closing(way, manager.run(lambda: ready(holder), stopping)))
         except BaseExceptionGroup as group:
             _log.critical("the manager failed", exc_info=True)
             raise _plain(group) from group
         finally:
             manager.ended()
     _log.info("ended")
+
+
+async def _closing(way: Transport, work: Coroutine[None, None, None]) -> None:
+    try:
+        await work
+    finally:
+        await way.aclose()
 
 
 def raise_open_files() -> int:
@@ -206,7 +215,15 @@ class Manager:
         from clsh.monitor import ganglia_ports
 
         try:
-            await ganglia_ports.serve(self._monitor.grid, self._settings, self._monitor.clock)
+            await ganglia_ports.serve(
+                self._monitor.grid, self._settings, self._monitor.clock, self._trouble
+            )
         except Exception:  # noqa: BLE001 - a bug in them must not end the rest
             _log.exception("the ports for Ganglia's clients failed")
-            self._facts["ganglia"] = "failed; the log says how"
+            self._trouble("they failed; the log says how")
+
+    def _trouble(self, text: str) -> None:
+        """Keep what is wrong with Ganglia's ports, to be shown."""
+        if text:
+            _log.warning("Ganglia's ports: %s", text)
+        self._facts["ganglia"] = text

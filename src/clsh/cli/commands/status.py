@@ -80,4 +80,4 @@ def _lost() -> str:
     from clsh.nodes.nodeset import fold
 
     told = cast("dict[str, list[dict[str, str]]]", client.get("/api/v1/nodes?state=lost"))
-    return fold([row["node"] for row in told["nodes"]])
+    return fold([row["name"] for row in told["nodes"]])
