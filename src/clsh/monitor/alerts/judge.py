@@ -37,7 +37,7 @@ class _State:
 
 
 class Alerts:
-    """The alerts of a grid. `rules` has the rule for silent nodes, see `clsh.monitor.service`."""
+    """The alerts of a grid."""
 
     def __init__(self, rules: Sequence[Rule], clock: Clock) -> None:
         self._rules = rules

@@ -25,6 +25,7 @@ SILENT = "silent"
 
 _SOURCES = "clsh.monitor.sources"
 _STORES = "clsh.monitor.stores"
+_TAKEN = ("gmetric", "push", "store", "alerts")  # in the list of what fares how
 _COMPARISONS = get_args(Comparison)
 _SEVERITIES = get_args(Severity)
 _DAY = 86400.0
@@ -82,10 +83,11 @@ def _check_ports(monitor: Table, settings: Settings) -> None:
 
 def _sources(monitor: Table) -> tuple[SourceSettings, ...]:
     found: dict[str, SourceSettings] = {}
+    taken = {*_TAKEN, monitor.values.get("source", "procfs")}
     for table in monitor.tables("sources"):
         table.known(("name", "kind", "addresses", "interval"))
         name = table.need("name", checks.text)
-        if name in found:
+        if name in found or name in taken:
             raise table.bad("name", f"{name!r} is that of another source", hint="rename one")
         found[name] = SourceSettings(
             name=name,
@@ -103,19 +105,21 @@ def _rules(top: Table, channels: dict[str, Channel]) -> tuple[Rule, ...]:
         if rule.name in rules:
             raise table.bad("name", f"{rule.name!r} is that of another rule", hint="rename one")
         rules[rule.name] = rule
+    if SILENT not in rules:
+        rules[SILENT] = Rule(SILENT, severity=_severity(SILENT), notify=tuple(channels))
     return tuple(rules.values())
 
 
 def _rule(table: Table, channels: dict[str, Channel]) -> Rule:
     name = table.need("name", checks.word)
-    shared = ("name", "for", "cluster", "node", "severity", "notify")
+    shared = ("name", "for", "severity", "notify")
     metric = ""
     comparison: Comparison = "above"
     limit: float | str = 0.0
     if name == SILENT:
         table.known(shared)
     else:
-        table.known((*shared, "metric", *_COMPARISONS))
+        table.known((*shared, "cluster", "node", "metric", *_COMPARISONS))
         metric = table.need("metric", checks.text)
         comparison, limit = _comparison(table)
     notify = table.get("notify", checks.each(checks.word), tuple(channels))
@@ -132,9 +136,13 @@ def _rule(table: Table, channels: dict[str, Channel]) -> Rule:
         for_s=table.get("for", checks.seconds(0, 30 * _DAY), 0.0),
         cluster=table.get("cluster", checks.text, "*"),
         node=table.get("node", checks.text, "*"),
-        severity=table.get("severity", checks.one_of(*_SEVERITIES), "warning"),
+        severity=table.get("severity", checks.one_of(*_SEVERITIES), _severity(name)),
         notify=notify,
     )
+
+
+def _severity(name: str) -> Severity:
+    return "critical" if name == SILENT else "warning"
 
 
 def _comparison(table: Table) -> tuple[Comparison, float | str]:

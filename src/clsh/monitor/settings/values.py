@@ -40,7 +40,7 @@ class Rule:
     """One `[[alerts]]`: `metric` compared with `limit` for `for_s` seconds on end.
 
     `cluster` and `node` are patterns as of a shell (`can*`); `notify` names channels. The
-    rule `silent` has no metric: it is over while a node is lost.
+    rule `silent` is always there and has no metric: it is broken while a node is lost.
     """
 
     name: str
@@ -107,5 +107,5 @@ class Settings:
     trusted_hosts: tuple[str, ...] = ("127.0.0.1", "::1")
     push_tokens: tuple[str, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
-    alerts: tuple[Rule, ...] = ()
+    alerts: tuple[Rule, ...] = (Rule("silent", severity="critical"),)
     notify: Mapping[str, Channel] = field(default_factory=dict[str, Channel])
