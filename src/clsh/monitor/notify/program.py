@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 30.0
 _KEPT = 500
+# A transport keeps sessions by name, so this one must not be that of a node.
+_HERE = Node(node_name("_this_machine"), "localhost", transport="local")
 
 
 class _Tail:
@@ -34,7 +36,7 @@ async def send(channel: Program, message: Message, here: Transport) -> None:
     """Run the command on this machine; raises OSError when it fails or takes too long."""
     tail = _Tail()
     line = with_environment(quote(channel.argv), message.environment())
-    session = await here.open(Node(node_name("local"), "localhost", transport="local"), TIMEOUT_S)
+    session = await here.open(_HERE, TIMEOUT_S)
     try:
         async with asyncio.timeout(TIMEOUT_S):
             ended = await session.run(Command(line), tail, _once(message.as_json().encode()))

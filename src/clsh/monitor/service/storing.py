@@ -28,7 +28,7 @@ MOST_WAITING = 40  # ten minutes at 15 s
 MOST_READERS = 4  # so that a tick never waits behind many pages
 
 _LATER_S = (1.0, 5.0, 30.0)
-_CLOSE_S = 5.0
+_CLOSE_S = 3.0
 _REMEMBERED_S = 3600.0
 
 _log = logging.getLogger(__name__)
