@@ -22,10 +22,9 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
     values: dict[str, object] = {
         "troubles": troubles(monitor.alerts.active(), asked),
         "sick": [views.health_row(one) for one in grid.health.values() if not one.ok],
-        "store_trouble": monitor.store_trouble,
+        "store_trouble": monitor.store_trouble(),
         "more": 0,
-        "rules": monitor.settings.alerts,
-        "rule_words": lambda rule: _words(rule, asked.words),
+        "rules": [(rule, _words(rule, asked.words)) for rule in monitor.settings.alerts],
     }
     return Page(
         "alerts.html", values, "alerts", Watch({"page": "grid"}, 1.0), [Part("say"), Part("alerts")]

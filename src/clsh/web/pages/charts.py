@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -54,6 +54,7 @@ class Chart:
     link: str = ""
     name: str = ""
     spark: bool = False
+    shared: bool = False  # its scale is that of all others of the page that share it
 
     @property
     def said(self) -> tuple[str, str]:
@@ -157,6 +158,32 @@ async def draw(monitor: Monitor, asked: Asked, charts: Sequence[Chart]) -> list[
     read = await curves(monitor, asked, charts)
     return [
         Drawn(chart, lines_, _svg(asked, chart, lines_))
+        for chart, lines_ in _scaled_alike(charts, read)
+    ]
+
+
+def _scaled_alike(
+    charts: Sequence[Chart], read: Sequence[tuple[graph.Curve, ...]]
+) -> list[tuple[Chart, tuple[graph.Curve, ...]]]:
+    """Return the charts with their lines; those that share a scale with the top of all."""
+    highest = max(
+        (
+            value
+            for chart, lines_ in zip(charts, read, strict=True)
+            if chart.shared
+            for curve in lines_
+            for value in curve.line.high
+            if math.isfinite(value)
+        ),
+        default=0.0,
+    )
+    return [
+        (
+            replace(chart, top=graph.round_up(highest, base(chart.units)))
+            if chart.shared and chart.top is None
+            else chart,
+            lines_,
+        )
         for chart, lines_ in zip(charts, read, strict=True)
     ]
 
@@ -174,8 +201,7 @@ async def data(
     shown = [chart for chart in charts if not chart.spark]
     read = await curves(monitor, asked, shown, FINE_POINTS)
     return {
-        chart.key: _chart_data(chart, lines_, since)
-        for chart, lines_ in zip(shown, read, strict=True)
+        chart.key: _chart_data(chart, lines_, since) for chart, lines_ in _scaled_alike(shown, read)
     }
 
 

@@ -49,7 +49,7 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
         ],
         "troubles": lines[:SHOWN],
         "more": max(0, len(lines) - SHOWN),
-        "store_trouble": monitor.store_trouble,
+        "store_trouble": monitor.store_trouble(),
         "legend": legend(asked.words, "load_one", 0, 1, ""),
     }
     parts = [Part("say"), Part("alerts")]

@@ -59,7 +59,12 @@ def heat(asked: Asked, cluster: str, nodes: Sequence[NodeState], metric: str, un
     data = views.heat_bytes(nodes, metric, low, high)
     steps = steps_of(metric)
     cells = [
-        Cell(node.name, asked.to_node(cluster, node.name), level(byte, steps), _text(node, metric))
+        Cell(
+            node.name,
+            asked.to_node(cluster, node.name),
+            level(byte, steps),
+            asked.words.said("lost") if byte == _LOST else _text(node, metric),
+        )
         for node, byte in zip(nodes, data, strict=True)
     ]
     return Heat(cluster, cells, base64.b64encode(data).decode(), steps, low, high, units)

@@ -15,7 +15,10 @@ from clsh.web.pages.node import metric_title
 from clsh.web.pages.words import quantity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clsh.monitor.grid import NodeState
+    from clsh.monitor.model import Metric
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked
 
@@ -30,12 +33,14 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
     metric = asked.names["metric"]
     nodes = views.ordered(cluster)
     units = units_of(cluster, metric)
-    metrics = next((node.metrics for node in nodes if metric in node.metrics), {})
+    metrics: Mapping[str, Metric] = next(
+        (node.metrics for node in nodes if metric in node.metrics), {}
+    )
     title = metric_title(words, metric, metrics)
     told = [(value, node) for node in nodes if (value := _value(node, metric)) is not None]
+    told.sort(key=lambda pair: pair[0])
     cells = heat(asked, cluster.name, nodes, metric, units)
     shown = _sorted(told, nodes, asked)[: _MOST if asked.query.get("rows") == "all" else SHOWN]
-    top = 100.0 if units == "%" else max((value for value, _ in told), default=1.0)
     average = Chart(
         "mean",
         words.said("Mean of the nodes that are up"),
@@ -52,7 +57,8 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
             (Want(node.name, (Series(cluster.name, node.name, metric),), plain),),
             (_value(node, metric, lost=True),),
             words.tr("lost") if node.state == "lost" else "",
-            top=top,  # the same scale for all: only so can they be compared
+            top=100 if units == "%" else None,
+            shared=True,
             link=asked.to_node(cluster.name, node.name),
         )
         for node in shown
@@ -63,10 +69,7 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
         "title": title,
         "metric": metric,
         "description": (metrics.get(metric) or known(metric)).description,
-        "low": min(told, key=lambda pair: pair[0], default=None),
-        "high": max(told, key=lambda pair: pair[0], default=None),
-        "written": lambda value: " ".join(quantity(value, units)).strip(),
-        "link": lambda node: asked.to_node(cluster.name, node.name),
+        "ends": [_end(asked, told[place], units) for place in (0, -1)] if told else [],
         "metrics": numeric(cluster),
         "heads": _heads(asked),
         "cells": cells,
@@ -84,6 +87,12 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
         [average, *one_each],
         {} if cells.named else {cluster.name: cells.data},
     )
+
+
+def _end(asked: Asked, told: tuple[float, NodeState], units: str) -> tuple[str, str, str]:
+    value, node = told
+    written = " ".join(quantity(value, units)).strip()
+    return written, node.name, asked.to_node(node.cluster, node.name)
 
 
 def _value(node: NodeState, metric: str, *, lost: bool = False) -> float | None:
@@ -105,8 +114,7 @@ def _sorted(
     if sort == "name":
         found = nodes
     else:
-        ranked = sorted(told, key=lambda pair: pair[0], reverse=sort != "low")
-        found = [node for _, node in ranked]
+        found = [node for _, node in (told if sort == "low" else reversed(told))]
     return [node for node in found if text in node.name.casefold()]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from clsh.monitor.catalogue import known
+from clsh.monitor.catalogue import METRICS, known
 from clsh.monitor.model import Series
 from clsh.web import views
 from clsh.web.pages.asked import Page, Part, Watch
@@ -34,6 +34,9 @@ _CAPACITIES = {
     "disk_free": "disk_total",
     **{f"load_{part}": "cpu_num" for part in ("one", "five", "fifteen")},
 }
+# Shares that are near to the whole now and then; the others would be flat lines at the bottom.
+_WHOLES = ("_idle", "_user", "_percent", "_util")
+_PLACES = {name: place for place, name in enumerate(METRICS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def metric_title(words: Words, name: str, metrics: Mapping[str, Metric]) -> str:
 
 def _charts(asked: Asked, node: NodeState) -> dict[str, list[Chart]]:
     groups: dict[str, list[Chart]] = {}
-    for name in sorted(node.values, key=views.natural):
+    for name in sorted(node.values, key=_order):
         value = node.values[name]
         metric = node.metrics.get(name) or known(name)
         if is_chart(value, metric):
@@ -131,6 +134,11 @@ def _charts(asked: Asked, node: NodeState) -> dict[str, list[Chart]]:
     order = [name for name in _GROUPS if name in groups]
     order += sorted(groups.keys() - {*_GROUPS, ""}) + [""] * ("" in groups)
     return {name: groups[name] for name in order}
+
+
+def _order(name: str) -> tuple[object, ...]:
+    """Return the key by which metrics stand as in the catalogue, others after them by name."""
+    return _PLACES.get(name, len(_PLACES)), views.natural(name)
 
 
 def is_chart(value: Value, metric: Metric) -> bool:
@@ -151,14 +159,14 @@ def _chart(asked: Asked, node: NodeState, name: str, metric: Metric, value: Valu
         (number,),
         name=name,
         capacity=capacity if isinstance(capacity, (int, float)) and capacity > 0 else None,
-        top=100 if metric.units == "%" and 0 <= (number or 0) <= 100 else None,
+        top=100 if metric.units == "%" and name.endswith(_WHOLES) else None,
         link=asked.to_metric(node.cluster, name),
     )
 
 
 def _facts(words: Words, node: NodeState) -> list[Fact]:
     facts: list[Fact] = []
-    for name in sorted(node.values, key=views.natural):
+    for name in sorted(node.values, key=_order):
         value = node.values[name]
         metric = node.metrics.get(name) or known(name)
         if is_chart(value, metric):

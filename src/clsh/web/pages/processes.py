@@ -45,8 +45,7 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
         "count": len(found),
         "silent": silent,
         "answered": len({one.node for one in told if not isinstance(one, Silent)}),
-        "rows": found[:SHOWN],
-        "size": lambda value: " ".join(quantity(value, "bytes")),
+        "rows": [(one, " ".join(quantity(one.rss, "bytes"))) for one in found[:SHOWN]],
         "homes": _homes(monitor, asked, cluster),
         "heads": [
             (name, head, asked.link(sort=_turned(asked, name)), _way(asked, name), wide_only)

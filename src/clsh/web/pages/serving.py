@@ -63,9 +63,13 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-_TEMPLATES.globals.update(
-    number=number, quantity=quantity, languages=LANGUAGES, ranges=spans.RANGES, assets=_VERSION
-)
+_GLOBALS: Mapping[str, object] = {
+    "number": number,
+    "quantity": quantity,
+    "languages": LANGUAGES,
+    "ranges": spans.RANGES,
+    "assets": _VERSION,
+}
 
 PAGES: Mapping[str, Draw] = {
     "/": grid.page,
@@ -145,8 +149,8 @@ async def _make(monitor: Monitor, draw: Draw, request: Request, language: str) -
         return Made(to_json({"charts": lines, "end": asked.span.end}))
     drawn = await charts.draw(monitor, asked, page.charts)
     values["drawn"] = {one.chart.key: one for one in drawn}
-    html = _TEMPLATES.get_template(page.template).render(values)
-    return Made(html.encode(), "text/html; charset=utf-8")
+    document = _TEMPLATES.get_template(page.template).render(values)
+    return Made(document.encode(), "text/html; charset=utf-8")
 
 
 def _values(monitor: Monitor, asked: Asked, page: Page) -> dict[str, object]:
@@ -160,6 +164,7 @@ def _values(monitor: Monitor, asked: Asked, page: Page) -> dict[str, object]:
         "grid_name": monitor.grid.name,
         "interval_s": monitor.settings.interval_s,
         "alert_count": len(monitor.alerts.active()),
+        **_GLOBALS,
         **page.values,
     }
 

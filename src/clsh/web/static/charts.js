@@ -136,7 +136,9 @@ const charts = (() => {
           splits: (plot) => {
             const [ticks, step] = timeTicks(span[0], span[1], Math.max(2, Math.min(5, Math.floor(plot.width / 64))));
             entry.step = step;
-            return ticks;
+            // A word at the very end would be cut, or stand on the numbers.
+            const edge = (18 / Math.max(1, plot.bbox.width / devicePixelRatio)) * (span[1] - span[0]);
+            return ticks.filter((at) => at - span[0] > edge && span[1] - at > edge);
           },
           values: (_, ticks) => ticks.map((at) => words.clock(at, entry.step)),
         },

@@ -5,6 +5,7 @@ const heat = (() => {
   const NONE = 254;
   const LOST = 255;
   const GAP = 2;
+  const SMALLEST = innerWidth < 560 ? 9 : 10; // still hit by a finger or a hand that trembles
   const maps = [];
   const tip = document.createElement("div");
   tip.className = "tip";
@@ -27,14 +28,26 @@ const heat = (() => {
     return words.quantity(map.low + (byte / 250) * (map.high - map.low), map.units).join(" ");
   }
 
-  // The largest cell with which all maps together leave room for the rest of the page.
+  // The largest cell with which all clusters fit on the screen; on a page with one cluster it
+  // leaves room for the table.
   function cellSize() {
-    const room = Math.max(160, innerHeight * 0.42);
-    for (let size = 22; size > 6; size -= 1) {
-      const total = maps.reduce((sum, map) => sum + rows(map, size) * (size + GAP), 0);
+    const sections = [...document.querySelectorAll(".cluster")];
+    const top = sections.length ? sections[0].getBoundingClientRect().top + scrollY : innerHeight * 0.6;
+    const room = Math.max(innerHeight - top, innerHeight * 0.36);
+    const others = sections.filter((one) => !maps.some((map) => one.contains(map.element)));
+    const taken = others.reduce((sum, one) => sum + one.offsetHeight, 0);
+    for (let size = 22; size > SMALLEST; size -= 1) {
+      const total = maps.reduce((sum, map) => sum + height(map, size), taken);
       if (total <= room) return size;
     }
-    return innerWidth < 520 ? 9 : 6;
+    return SMALLEST;
+  }
+
+  // With the line below the map and the room around it, or the figures beside it if those are higher.
+  function height(map, size) {
+    const beside = map.element.closest(".cluster")?.firstElementChild;
+    const own = rows(map, size) * (size + GAP) + 24;
+    return (innerWidth > 760 && beside ? Math.max(own, beside.offsetHeight) : own) + (beside ? 28 : 0);
   }
 
   const across = (map, size) => Math.max(1, Math.floor((map.element.clientWidth + GAP) / (size + GAP)));
@@ -43,13 +56,13 @@ const heat = (() => {
   function draw(map, size) {
     const columns = across(map, size);
     const width = columns * (size + GAP);
-    const height = rows(map, size) * (size + GAP);
+    const tall = rows(map, size) * (size + GAP);
     const ratio = devicePixelRatio || 1;
     Object.assign(map, { size, columns });
     map.canvas.width = Math.round(width * ratio);
-    map.canvas.height = Math.round(height * ratio);
+    map.canvas.height = Math.round(tall * ratio);
     map.canvas.style.width = `${width}px`;
-    map.canvas.style.height = `${height}px`;
+    map.canvas.style.height = `${tall}px`;
     const pen = map.canvas.getContext("2d");
     pen.scale(ratio, ratio);
     const colours = ["--l0", "--l1", "--l2", "--l3", "--l4"].map(style);
