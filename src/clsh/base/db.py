@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from clsh.base.errors import ClshError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
 _DAMAGED = {"SQLITE_CORRUPT", "SQLITE_NOTADB"}
@@ -38,6 +38,8 @@ def open_file(
         db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # both count only before the first table
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
+        db.execute("PRAGMA cache_size=-16000")
+        db.execute("PRAGMA secure_delete=OFF")
         _migrate(db, file, migrations)
     except BaseException:
         db.close()
@@ -58,7 +60,7 @@ def open_damaged(file: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
+def transaction(db: sqlite3.Connection) -> Generator[None]:
     """All that is done within is done, or nothing of it."""
     db.execute("BEGIN IMMEDIATE")
     try:

@@ -10,15 +10,16 @@ docs/design/store.md is the format.
 from __future__ import annotations
 
 import functools
+import operator
 import struct
 from array import array
 from itertools import repeat
-from operator import add, truediv
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+_DIVIDE: Callable[[float, float], float] = operator.truediv
 _FINITE = 0x7F800000  # the magnitude of infinity: this and all above is no measurement
 
 
@@ -37,29 +38,21 @@ class Cells(NamedTuple):
 
     def select(self, places: slice) -> Cells:
         """Return some of the lanes, in a slice."""
-        return Cells(*(part[places] for part in self))
+        return Cells(self.mean[places], self.heard[places], self.low[places], self.high[places])
 
-    def every(self, factor: int, width: int) -> list[Cells]:
-        """Return, for each place among `factor` neighbours, the cells that stand there.
-
-        Neighbours are blocks of `width` lanes; folding the list joins each `factor` of them.
-        """
-        if width == 1:
-            return [self.select(slice(place, None, factor)) for place in range(factor)]
-        step = factor * width
-        found: list[Cells] = []
-        for place in range(0, step, width):
-            starts = range(place, len(self.mean), step)
-            found.append(joined([self.select(slice(at, at + width)) for at in starts]))
-        return found
+    def every(self, factor: int) -> list[Cells]:
+        """Return, for each place among `factor` neighbours, the cells that stand there."""
+        return [self.select(slice(place, None, factor)) for place in range(factor)]
 
 
 def joined(parts: Iterable[Cells]) -> Cells:
     """Return the lanes of all parts, one after the other."""
     whole = nothing(0)
     for part in parts:
-        for mine, other in zip(whole, part, strict=True):
-            mine.extend(other)
+        whole.mean.extend(part.mean)
+        whole.heard.extend(part.heard)
+        whole.low.extend(part.low)
+        whole.high.extend(part.high)
     return whole
 
 
@@ -72,17 +65,18 @@ def nothing(count: int) -> Cells:
 def from_values(row: bytes) -> Cells:
     """Return the cells of float32 values: each is its own average, low and high."""
     count = len(row) // 4
-    ones = _ones(count)
+    masks = _masks(count)
+    ones = masks.ones
     bits = int.from_bytes(row, "little")
-    bad = (((bits & (ones * 0x7FFFFFFF)) + ones * (0x80000000 - _FINITE)) >> 31) & ones
+    bad = (((bits & masks.magnitude) + masks.beyond) >> 31) & ones
     if bad:
         bits ^= bits & _spread(bad, 32)
         row = bits.to_bytes(len(row), "little")
     heard = ones ^ bad
     minus = (bits >> 31) & ones
     known = _spread(heard, 24)
-    low = _key(bits + _spread(minus, 8), ones) & known
-    high = _key(bits + _spread(ones ^ minus, 8), ones) & known
+    low = _key(bits + _spread(minus, 8), masks) & known
+    high = _key(bits + _spread(ones ^ minus, 8), masks) & known
     mean = array("f")
     mean.frombytes(row)
     return Cells(mean, _lanes(heard, count), _lanes(low ^ known, count), _lanes(high, count))
@@ -93,39 +87,50 @@ def fold(parts: Sequence[Cells]) -> Cells:
     if len(parts) == 1:
         return parts[0]._replace(mean=array("d", parts[0].mean))
     count = parts[0].lanes
-    ones = _ones(count)
+    masks = _masks(count)
+    ones = masks.ones
     heards = sum(int.from_bytes(part.heard, "little") for part in parts)
-    totals: Iterable[float] = parts[0].mean
-    for part in parts[1:]:
-        totals = map(add, totals, part.mean)
-    if heards == ones * len(parts):
-        heard = ones
-        mean = array("d", map(truediv, totals, repeat(len(parts))))
-    else:
-        heard = ((heards + ones * 0x7FFFFFFF) >> 31) & ones
-        mean = array("d", map(truediv, totals, _lanes(heards + (ones ^ heard), count)))
+    totals = _sums([part.mean for part in parts])
+    divisors: Iterable[float] = repeat(float(len(parts)))
+    heard = ones
+    if heards != ones * len(parts):
+        heard = ((heards + masks.magnitude) >> 31) & ones
+        divisors = _lanes(heards + (ones ^ heard), count)
+    mean = array("d", map(_DIVIDE, totals, divisors))
     low = functools.reduce(_greatest(count), (int.from_bytes(p.low, "little") for p in parts))
     high = functools.reduce(_greatest(count), (int.from_bytes(p.high, "little") for p in parts))
     return Cells(mean, _lanes(heard, count), _lanes(low, count), _lanes(high, count))
 
 
+def _sums(parts: Sequence[Iterable[float]]) -> Iterable[float]:
+    """Return the sum of each lane; not too many iterators stand on each other."""
+    totals = parts[0]
+    for place, part in enumerate(parts[1:], 1):
+        totals = map(operator.add, totals, part)
+        if place % 32 == 0:
+            totals = array("d", totals)
+    return totals
+
+
 def averages(cells: Cells) -> array[int]:
     """Return the keys of the averages, rounded to the nearest; 0 where not heard."""
     count = cells.lanes
-    ones = _ones(count)
+    masks = _masks(count)
+    ones = masks.ones
     bits = int.from_bytes(struct.pack(f"<{count}f", *cells.mean), "little")
     heard = int.from_bytes(cells.heard, "little")
-    return _lanes(_key(bits + (ones << 7), ones) & _spread(heard, 24), count)
+    return _lanes(_key(bits + (ones << 7), masks) & _spread(heard, 24), count)
 
 
-def from_keys(average: bytes, low: bytes, high: bytes) -> Cells:
+def from_keys(average: bytearray, low: bytearray, high: bytearray) -> Cells:
     """Return the cells of stored keys, which `averages`, `low` and `high` gave."""
     count = len(average) // 4
-    ones = _ones(count)
+    masks = _masks(count)
+    ones = masks.ones
     keys = int.from_bytes(average, "little")
-    heard = ((keys + ones * 0x7FFFFFFF) >> 31) & ones
+    heard = ((keys + masks.magnitude) >> 31) & ones
     mean = array("f")
-    mean.frombytes((_bits(keys, ones) & _spread(heard, 32)).to_bytes(4 * count, "little"))
+    mean.frombytes((_bits(keys, masks) & _spread(heard, 32)).to_bytes(4 * count, "little"))
     bands = array("I"), array("I")
     for band, keys_of_band in zip(bands, (low, high), strict=True):
         band.frombytes(keys_of_band)
@@ -135,7 +140,8 @@ def from_keys(average: bytes, low: bytes, high: bytes) -> Cells:
 def to_floats(cells: Cells) -> tuple[array[float], array[float], array[float]]:
     """Return averages, lows and highs as array('d'), NaN where not heard."""
     count = cells.lanes
-    ones = _ones(count)
+    masks = _masks(count)
+    ones = masks.ones
     heard = int.from_bytes(cells.heard, "little")
     known = _spread(heard, 24)
     low = _floats(int.from_bytes(cells.low, "little") ^ known, heard, count)
@@ -150,17 +156,29 @@ def to_floats(cells: Cells) -> tuple[array[float], array[float], array[float]]:
 
 def _floats(keys: int, heard: int, count: int) -> array[float]:
     """Return what keys stand for, NaN where not heard."""
-    ones = _ones(count)
-    bits = _bits(keys, ones) & _spread(heard, 32) | (ones ^ heard) * 0x7FC00000
+    masks = _masks(count)
+    bits = _bits(keys, masks) & _spread(heard, 32) | masks.nan & ~_spread(heard, 32)
     found = array("f")
     found.frombytes(bits.to_bytes(4 * count, "little"))
     return array("d", found)
 
 
-@functools.lru_cache(256)
-def _ones(count: int) -> int:
-    """Return the number that has a 1 in each lane."""
-    return int.from_bytes(b"\1\0\0\0" * count, "little")
+class _Masks(NamedTuple):
+    """Numbers that have the same in each lane: 1, the magnitude, and what a key is made with."""
+
+    ones: int
+    magnitude: int
+    beyond: int
+    cut: int
+    sign: int
+    nan: int
+
+
+@functools.lru_cache(32)
+def _masks(count: int) -> _Masks:
+    ones = int.from_bytes(b"\1\0\0\0" * count, "little")
+    words = (1, 0x7FFFFFFF, 0x80000000 - _FINITE, 0xFFFFFF, 0x800000, 0x7FC00000)
+    return _Masks(*(ones * word for word in words))
 
 
 def _spread(flags: int, bits: int) -> int:
@@ -174,22 +192,22 @@ def _lanes(whole: int, count: int) -> array[int]:
     return found
 
 
-def _key(bits: int, ones: int) -> int:
+def _key(bits: int, masks: _Masks) -> int:
     """Return the keys of float32 lanes: without their lowest byte, in the order of the values."""
-    cut = (bits >> 8) & (ones * 0xFFFFFF)
-    return cut ^ _spread((cut >> 23) & ones, 23) ^ (ones << 23)
+    cut = (bits >> 8) & masks.cut
+    return cut ^ _spread((cut >> 23) & masks.ones, 23) ^ masks.sign
 
 
-def _bits(keys: int, ones: int) -> int:
+def _bits(keys: int, masks: _Masks) -> int:
     """Return the float32 lanes that have these keys."""
-    minus = ones ^ ((keys >> 23) & ones)
-    return (keys ^ (ones << 23) ^ _spread(minus, 23)) << 8
+    minus = masks.ones ^ ((keys >> 23) & masks.ones)
+    return (keys ^ masks.sign ^ _spread(minus, 23)) << 8
 
 
-@functools.lru_cache(256)
+@functools.lru_cache(32)
 def _greatest(count: int) -> functools.partial[int]:
     """Return the function that takes the greater of two lanes of 24 bits."""
-    return functools.partial(_greater, _ones(count) << 24)
+    return functools.partial(_greater, _masks(count).ones << 24)
 
 
 def _greater(guard: int, one: int, other: int) -> int:

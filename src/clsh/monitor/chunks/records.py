@@ -9,13 +9,14 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from clsh.monitor.chunks.cells import Cells, averages, fold, from_keys, from_values, nothing
+from clsh.monitor.chunks.cells import Cells, averages, fold, from_keys, from_values, joined, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 GROUP = 32
 RECORD = 9
+SILENT = b"\0\0\xc0\x7f"  # float32: not a number
 HOUR_S = 3600
 SPAN_H = 120
 
@@ -47,11 +48,46 @@ TIERS = (MINUTES, TENS, HOURS)
 RAW_TICKS = 6000  # 25 hours at 15 s
 
 
-def reduce_hour(rows: Mapping[int, bytes], lanes: int) -> tuple[Cells, Cells, Cells]:
-    """Return minutes, tens and the hour, slot after slot, of rows by their ms into the hour."""
-    minutes = stack(((ms // 60_000, row) for ms, row in sorted(rows.items())), 60, lanes)
-    tens = fold(minutes.every(10, lanes))
-    return minutes, tens, fold(tens.every(6, lanes))
+class Reduced(NamedTuple):
+    """An hour of some lanes in the resolutions of `TIERS`, slot after slot.
+
+    `turned` are the minutes, those that are 10 apart beside each other: what is folded into
+    tens is then in one piece, and costs a third.
+    """
+
+    turned: Cells
+    tens: Cells
+    hour: Cells
+
+    def minutes(self) -> Cells:
+        """Return the minutes in their order."""
+        width = self.hour.lanes
+        return joined([self.turned.select(slice(at, at + width)) for at in _turned(width)])
+
+    def packed(self) -> tuple[bytes, bytes, bytes]:
+        """Return the records of `TIERS`, in order."""
+        width = self.hour.lanes * RECORD
+        turned = pack(self.turned)
+        minutes = b"".join([turned[at : at + width] for at in _turned(width)])
+        return minutes, pack(self.tens), pack(self.hour)
+
+
+def reduce_hour(rows: Mapping[int, bytes], lanes: int) -> Reduced:
+    """Return minutes, tens and the hour of rows by their milliseconds into it."""
+    minutes = ((ms // 60_000, row) for ms, row in sorted(rows.items()))
+    turned = stack(((minute % 10 * 6 + minute // 10, row) for minute, row in minutes), 60, lanes)
+    tens = fold(_pieces(turned, 10))
+    return Reduced(turned, tens, fold(_pieces(tens, 6)))
+
+
+def _turned(width: int) -> list[int]:
+    """Return where each minute stands among those that are turned."""
+    return [(minute % 10 * 6 + minute // 10) * width for minute in range(60)]
+
+
+def _pieces(cells: Cells, count: int) -> list[Cells]:
+    length = cells.lanes // count
+    return [cells.select(slice(at * length, (at + 1) * length)) for at in range(count)]
 
 
 def stack(rows: Iterable[tuple[int, bytes]], slots: int, lanes: int) -> Cells:
@@ -63,7 +99,7 @@ def stack(rows: Iterable[tuple[int, bytes]], slots: int, lanes: int) -> Cells:
     of_slot: list[list[bytes]] = [[] for _ in range(slots)]
     for slot, row in rows:
         of_slot[slot].append(row)
-    silent = b"\0\0\xc0\x7f" * lanes
+    silent = SILENT * lanes
     depth = max(map(len, of_slot), default=0)
     if not depth:
         return nothing(slots * lanes)

@@ -19,12 +19,12 @@ class Steps(NamedTuple):
 
     first: int
     step: int
-    count: int
+    points: int
 
     @property
     def end(self) -> int:
         """Where the last step ends."""
-        return self.first + self.step * self.count
+        return self.first + self.step * self.points
 
 
 def steps(start: float, end: float, points: int, unit_ms: int, least_ms: int) -> Steps:
@@ -63,18 +63,18 @@ def carried(rows: Mapping[int, bytes], over: Steps, interval_ms: int) -> list[tu
     for ms, row in rows.items():
         after = (ms - over.first) // over.step + 1
         middle = over.first + after * over.step + over.step // 2
-        if 0 <= after < over.count and after not in filled and middle < ms + interval_ms:
+        if 0 <= after < over.points and after not in filled and middle < ms + interval_ms:
             found.append((after, row))
     return found
 
 
 def line(cells: Cells, over: Steps, factor: int = 1) -> Line:
     """Return the line of cells, `factor` of which make a step; those that lack are gaps."""
-    lacking = over.count * factor - cells.lanes
+    lacking = over.points * factor - cells.lanes
     if lacking > 0:
         cells = joined([cells, nothing(lacking)])
-    if factor > 1 and over.count:
-        cells = fold(cells.every(factor, 1))
+    if factor > 1 and over.points:
+        cells = fold(cells.every(factor))
     return Line(over.first / 1000, over.step / 1000, *to_floats(cells))
 
 

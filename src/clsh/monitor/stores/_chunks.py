@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 from clsh.monitor.chunks.cells import fold
@@ -11,6 +12,7 @@ from clsh.monitor.chunks.records import (
     MINUTES,
     RAW_TICKS,
     RECORD,
+    SILENT,
     SPAN_H,
     TENS,
     TIERS,
@@ -21,17 +23,15 @@ from clsh.monitor.chunks.records import (
     unpack_raw,
 )
 from clsh.monitor.stores._format import GROUPS, numbers, row_id
-from clsh.monitor.stores._journal import group_of
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
 
-    from clsh.monitor.chunks.cells import Cells
     from clsh.monitor.chunks.records import Tier
     from clsh.monitor.stores._journal import Journal
 
 _AT_ONCE = 16  # rows removed in one step
+_BLOCK = 4  # groups reduced in one step
 _SLOT = GROUP * RECORD
 
 
@@ -72,26 +72,28 @@ class Chunks:
 
     def first_hour(self) -> int | None:
         """Return the first hour that is in the chunks in any resolution."""
+        hour: int | None
         (hour,) = self._db.execute("SELECT min(hour) FROM flushed").fetchone()
         return hour
 
     def flush(self, journal: Journal, hour: int, groups: int) -> Iterator[None]:
-        """Move an hour from the journal into the chunks, a group at a step.
+        """Move an hour from the journal into the chunks, a little at a step.
 
         May be given up and begun anew at any step. An hour whose raw ticks are gone is joined
         with what is kept in one step, for that must not be done twice.
         """
         ticks = journal.ticks(hour)
-        kept = self.ticks_of(hour)
-        anew = kept != 0
+        anew = self.ticks_of(hour) != 0
         most = len(ticks)
         for part in range(-(-groups // GROUPS)):
             rows = journal.part(ticks, part)
-            for place in range(min(GROUPS, groups - part * GROUPS)):
-                own = {ms: group_of(row, place) for ms, row in rows.items()}
-                most = max(most, self._write_group(hour, part * GROUPS + place, own, anew=anew))
-                if anew:
-                    yield
+            ends = min(GROUPS, groups - part * GROUPS)
+            for place in range(0, ends, _BLOCK):
+                block = range(place, min(place + _BLOCK, ends))
+                for count in self._flush_block(hour, part, block, rows, anew=anew):
+                    most = max(most, count)
+                    if anew:
+                        yield
         self._db.execute(
             "INSERT OR REPLACE INTO flushed VALUES (?, ?)", (hour, most if anew else 0)
         )
@@ -106,39 +108,63 @@ class Chunks:
             journal.drop(number)
             yield
 
-    def _write_group(self, hour: int, group: int, rows: dict[int, bytes], *, anew: bool) -> int:
-        """Write an hour of one group in all resolutions; return how many ticks it now has."""
-        if anew:
-            rows = {**self.raw(hour, group), **rows}
-        reduced = reduce_hour(rows, GROUP)
-        if not any(reduced[-1].heard):
-            return 0
-        if anew:
-            self._db.execute(
-                "INSERT OR REPLACE INTO raw VALUES (?, ?)", (row_id(hour, group), pack_raw(rows))
-            )
-        for tier, cells in zip(TIERS, reduced, strict=True):
-            self._write_tier(tier, hour, group, cells, anew=anew)
-        return len(rows)
+    def _flush_block(
+        self, hour: int, part: int, block: range, rows: dict[int, bytes], *, anew: bool
+    ) -> Iterator[int]:
+        """Write an hour of some groups of a part; yield how many ticks it has, at each step."""
+        place, width = 4 * GROUP * block.start, 4 * GROUP * len(block)
+        own = {ms: row[place : place + width] for ms, row in rows.items()}
+        first = part * GROUPS + block.start
+        if self.ticks_of(hour):
+            own = {**self._raw_rows(hour, range(first, first + len(block))), **own}
+        reduced = reduce_hour(own, GROUP * len(block))
+        packed = reduced.packed()
+        yield len(own)
+        for at in range(len(block)):
+            lanes = slice(at * GROUP, (at + 1) * GROUP)
+            if not any(reduced.hour.heard[lanes]):
+                continue
+            group = first + at
+            if anew:
+                raw = {ms: row[4 * lanes.start : 4 * lanes.stop] for ms, row in own.items()}
+                self._put("raw", row_id(hour, group), pack_raw(raw))
+            for tier, records in zip(TIERS, packed, strict=True):
+                starts = range(at * _SLOT, len(records), _SLOT * len(block))
+                mine = b"".join([records[start : start + _SLOT] for start in starts])
+                self._write_tier(tier, hour, group, mine, anew=anew)
+            yield len(own)
 
-    def _write_tier(self, tier: Tier, hour: int, group: int, cells: Cells, *, anew: bool) -> None:
+    def _raw_rows(self, hour: int, groups: range) -> dict[int, bytes]:
+        """Return the raw ticks of neighbouring groups as rows of all of them."""
+        of_group = [self.raw(hour, group) for group in groups]
+        silent = SILENT * GROUP
+        times = {ms for rows in of_group for ms in rows}
+        return {ms: b"".join([rows.get(ms, silent) for rows in of_group]) for ms in times}
+
+    def _put(self, table: str, number: int, data: bytes) -> None:
+        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", (number, data))  # noqa: S608 - a name of ours
+
+    def _write_tier(self, tier: Tier, hour: int, group: int, records: bytes, *, anew: bool) -> None:
         """Write an hour into its place in a row of a tier, which is made when there is none."""
         period, hour_in_row = divmod(hour, tier.hours)
         number = row_id(period, group)
         if tier is MINUTES and anew:
-            self._db.execute("INSERT OR REPLACE INTO minutes VALUES (?, ?)", (number, pack(cells)))
+            self._put(tier.table, number, records)
             return
-        self._db.execute(
-            f"INSERT OR IGNORE INTO {tier.table} VALUES (?, zeroblob(?))",  # noqa: S608 - a name of ours
-            (number, tier.row_bytes),
-        )
-        length = tier.slots * _SLOT
-        with self._db.blobopen(tier.table, "data", number) as blob:
-            blob.seek(hour_in_row * length)
+        try:
+            row = self._db.blobopen(tier.table, "data", number)
+        except sqlite3.OperationalError:  # there is none yet
+            self._db.execute(
+                f"INSERT INTO {tier.table} VALUES (?, zeroblob(?))",  # noqa: S608 - a name of ours
+                (number, tier.row_bytes),
+            )
+            row = self._db.blobopen(tier.table, "data", number)
+        with row as blob:
+            blob.seek(hour_in_row * len(records))
             if not anew:
-                cells = fold([unpack(blob.read(length)), cells])
-                blob.seek(hour_in_row * length)
-            blob.write(pack(cells))
+                records = pack(fold([unpack(blob.read(len(records))), unpack(records)]))
+                blob.seek(hour_in_row * len(records))
+            blob.write(records)
 
     def age(self) -> Iterator[None]:
         """Remove what is over the numbers of rows that are kept, a few rows at a step."""

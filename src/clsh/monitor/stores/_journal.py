@@ -8,7 +8,7 @@ from array import array
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from clsh.monitor.chunks.records import GROUP
+from clsh.monitor.chunks.records import SILENT
 from clsh.monitor.model import Layout, Series, Tick
 from clsh.monitor.stores._format import HOUR_MS, PART, numbers
 
@@ -70,9 +70,10 @@ class Journal:
         self._layout = None
         rows = self._db.execute("SELECT DISTINCT ms / ? FROM ticks", (HOUR_MS,))
         self.hours = {hour for (hour,) in rows}
-        self.last_number, self.last_hour = self._db.execute(
+        newest: tuple[int, int] | None = self._db.execute(
             "SELECT number, ms / ? FROM ticks ORDER BY number DESC LIMIT 1", (HOUR_MS,)
-        ).fetchone() or (0, 0)
+        ).fetchone()
+        self.last_number, self.last_hour = newest or (0, 0)
 
     def append(self, tick: Tick) -> int:
         """Write a tick down, within a transaction; return how many bytes that were."""
@@ -120,9 +121,8 @@ class Journal:
                 (part, numbers(ticks.values())),
             )
         )
-        lacking = struct.pack("<f", _NAN)
         return {
-            ms: rows[number] + lacking * (PART - len(rows[number]) // 4)
+            ms: rows[number] + SILENT * (PART - len(rows[number]) // 4)
             for ms, number in ticks.items()
             if number in rows
         }
@@ -162,11 +162,10 @@ class Journal:
         ids = self._names.ids(layout.series)
         stored = ids.tobytes()
         known = self._db.execute("SELECT id FROM layouts WHERE ids = ?", (stored,)).fetchone()
-        self._layout_id = (
-            known[0]
-            if known
-            else self._db.execute("INSERT INTO layouts(ids) VALUES (?)", (stored,)).lastrowid
-        )
+        if known is None:
+            query = "INSERT INTO layouts(ids) VALUES (?) RETURNING id"
+            known = self._db.execute(query, (stored,)).fetchone()
+        self._layout_id = known[0]
         self._width = max(ids, default=-1) + 1
         if ids == array("I", range(len(ids))):
             self._arrange = iter
@@ -193,8 +192,3 @@ def _from_little(kind: str, stored: bytes) -> array[Any]:
 def lanes_of(row: bytes, lanes: Sequence[int]) -> bytes:
     """Return some of the values of a row."""
     return b"".join([row[4 * lane : 4 * lane + 4] for lane in lanes])
-
-
-def group_of(row: bytes, place: int) -> bytes:
-    """Return the values of one group of a part."""
-    return row[4 * GROUP * place : 4 * GROUP * (place + 1)]

@@ -6,7 +6,16 @@ import math
 from typing import TYPE_CHECKING
 
 from clsh.monitor.chunks.cells import Cells, fold, joined
-from clsh.monitor.chunks.records import GROUP, HOUR_S, TIERS, reduce_hour, stack, unpack
+from clsh.monitor.chunks.records import (
+    GROUP,
+    HOUR_S,
+    MINUTES,
+    SILENT,
+    TIERS,
+    reduce_hour,
+    stack,
+    unpack,
+)
 from clsh.monitor.chunks.steps import carried, line, steps
 from clsh.monitor.stores._format import HOUR_MS, PART
 from clsh.monitor.stores._journal import lanes_of
@@ -61,11 +70,11 @@ class Reader:
     def _from_ticks(self, ids: Sequence[int], over: Steps) -> list[Line]:
         hours = range(over.first // HOUR_MS - 1, -(-over.end // HOUR_MS))
         rows: dict[int, bytes] = {}
-        for hour in hours if over.count else ():
+        for hour in hours if over.points else ():
             for ms, row in self._hour(ids, hour).items():
                 rows[hour * HOUR_MS + ms] = row
         width = len(ids)
-        cells = stack(carried(rows, over, self._interval_ms), over.count, width)
+        cells = stack(carried(rows, over, self._interval_ms), over.points, width)
         return [line(cells.select(slice(at, None, width)), over) for at in range(width)]
 
     def _hour(self, ids: Sequence[int], hour: int) -> dict[int, bytes]:
@@ -75,14 +84,13 @@ class Reader:
         if not pending and not flushed:
             return {}
         found: dict[int, list[bytes]] = {}
-        silent = b"\0\0\xc0\x7f"
         pieces = [
             (places, {**(self._flushed(hour, group, lanes) if flushed else {}), **rows})
             for group, lanes, places, rows in self._pending(ids, pending)
         ]
         for places, rows in pieces:
             for ms, row in rows.items():
-                values = found.setdefault(ms, [silent] * len(ids))
+                values = found.setdefault(ms, [SILENT] * len(ids))
                 for at, place in enumerate(places):
                     values[place] = row[4 * at : 4 * at + 4]
         return {ms: b"".join(values) for ms, values in found.items()}
@@ -114,7 +122,7 @@ class Reader:
         lines: list[Line | None] = [None] * len(ids)
         fresh = self._fresh(tier, ids, over)
         for group, places in grouped(ids).items():
-            records = b"".join(self._chunks.rows(tier, periods, group)) if over.count else b""
+            records = b"".join(self._chunks.rows(tier, periods, group)) if over.points else b""
             for place in places:
                 cells = unpack(records, ids[place] % GROUP, GROUP)
                 for hour, (anew, reduced) in fresh.items():
@@ -131,7 +139,8 @@ class Reader:
         for hour in self._journal.hours:
             if over.first < (hour + 1) * HOUR_MS and hour * HOUR_MS < over.end:
                 reduced = reduce_hour(self._hour(ids, hour), len(ids))
-                found[hour] = self._chunks.ticks_of(hour) != 0, reduced[TIERS.index(tier)]
+                cells = reduced.minutes() if tier is MINUTES else reduced[TIERS.index(tier)]
+                found[hour] = self._chunks.ticks_of(hour) != 0, cells
         return found
 
 

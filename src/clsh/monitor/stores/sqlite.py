@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clsh.monitor.model import Line, Series, Tick
     from clsh.monitor.store import Store, StoreContext
 
-_BUDGET_S = 0.002  # of an append, for flushing
+_BUDGET_S = 0.0035  # of an append, for flushing
 
 
 def build(context: StoreContext) -> Store:
@@ -224,11 +224,12 @@ class SqliteStore:
                 yield
 
     def _used(self, db: sqlite3.Connection) -> int:
-        """Return the bytes of the pages in use and of the WAL."""
-        pages, free, size = (
+        """Return the bytes of the pages in use."""
+        sizes: list[int] = [
             db.execute(f"PRAGMA {word}").fetchone()[0]
             for word in ("page_count", "freelist_count", "page_size")
-        )
+        ]
+        pages, free, size = sizes
         return (pages - free) * size
 
     def _reload(self) -> None:
