@@ -8,9 +8,9 @@ a slow one costs nobody else anything.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from clsh.monitor.ganglia import write
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     Answer = tuple[bytes, "Document"]
     Respond = Callable[[asyncio.StreamReader], Awaitable[Answer | None]]
+
+_log = logging.getLogger(__name__)
 
 READERS = 32  # at once, over all ports
 DOCUMENTS = 4  # whole ones in memory at once, each about 10 MB for 1,000 nodes
@@ -45,13 +47,14 @@ async def serve(
     grid: Grid,
     settings: Settings,
     clock: Clock,
-    trouble: Callable[[str], None] = lambda _: None,
+    trouble: Callable[[str], None] | None = None,
 ) -> None:
     """Answer at all three ports until cancelled; a port 0 is none.
 
-    A port that is taken is told to `trouble` in words and tried again; `trouble("")` says
-    that all are open.
+    A port that is taken is told to `trouble` in words (else to the log) and tried again;
+    `trouble("")` says that all are open.
     """
+    trouble = trouble or _log_trouble
     answers = _Answers(grid, f"http://{settings.listen}/", clock)
     kinds = {
         settings.gmond_port: answers.gmond,
@@ -74,6 +77,11 @@ async def serve(
             await asyncio.sleep(RETRY_S)
     finally:
         await readers.close()
+
+
+def _log_trouble(text: str) -> None:
+    if text:
+        _log.warning("cannot answer as Ganglia: %s", text)
 
 
 class Document:
@@ -200,14 +208,16 @@ async def _answer(
 ) -> None:
     """Answer one reader; it is cut off when it takes too long, and may go at any time."""
     writer.transport.set_write_buffer_limits(high=_PIECE)
-    # ValueError: the line is too long
-    with suppress(OSError, TimeoutError, ValueError):
+    try:
         async with asyncio.timeout(READ_WITHIN_S):
             if answer := await respond(stream):
                 await _send(writer, *answer)
             writer.close()
             await writer.wait_closed()
-    writer.transport.abort()
+    except (OSError, TimeoutError, ValueError):  # the last: its line is too long
+        return
+    finally:
+        writer.transport.abort()
 
 
 async def _send(writer: asyncio.StreamWriter, begin: bytes, document: Document) -> None:

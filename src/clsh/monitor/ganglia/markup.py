@@ -93,12 +93,12 @@ def _reference(found: re.Match[str]) -> str:
 
 
 def number(value: float) -> str | None:
-    """Return a number without exponent, ten digits that count; None for NaN and infinity."""
+    """Return a number without exponent, as exact as a double is; None for NaN and infinity."""
     if not math.isfinite(value):
         return None
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
-    text = f"{value:.10g}"
+    text = f"{value:.15g}"
     return format(Decimal(text), "f") if "e" in text else text
 
 

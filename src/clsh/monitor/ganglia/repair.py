@@ -15,7 +15,8 @@ _VALUE_END = re.compile(rb'"(?=\s+[A-Z_]+="|\s*/?>)')
 _END = re.compile(rb"\s*(/?)>")
 # Everything to the end of what has come could be the beginning of an attribute or an end.
 _UNFINISHED = re.compile(rb"\s*/?|\s+[A-Z_]+=?")
-_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
+# No reference by number: gmetad writes none, and those to controls are no XML.
+_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos);)")
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # A complete tag, as XML wants it: what comes after it is not inside it.
 _COMPLETE = re.compile(rb"""<(?>[^<>"']*)(?>(?:"[^"<]*"|'[^'<]*')(?>[^<>"']*))*>""")

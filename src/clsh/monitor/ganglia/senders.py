@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
-from clsh.monitor.ganglia import names, units
+from clsh.monitor.ganglia import names, trusted, units
 from clsh.monitor.ganglia.xdr import Metadata, Request, Told
 from clsh.monitor.model import Metric, Sample, ValueType
 
@@ -153,7 +153,8 @@ class Senders:
             return found
         address, name = sender, packet.host
         if packet.spoof:
-            address, _, name = packet.host.rpartition(":")
+            told, _, name = packet.host.rpartition(":")
+            address = told if trusted.is_address(told) else ""
         node = names.node(name) or names.node(address)
         if node is None:
             self._refuse(f"{sender}: a host with the bad name {names.shown(name)} was left out")

@@ -21,6 +21,15 @@ def plain(text: str) -> IPv4Address | IPv6Address:
     return mapped or address
 
 
+def is_address(text: str) -> bool:
+    """Tell whether text is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 class Trusted:
     """The list `trusted_hosts`; the settings have checked it."""
 

@@ -327,12 +327,16 @@ class _Content:
         self.stack.pop()
         if tag in {"METRIC", "METRICS"}:
             self._metric = None
-        elif tag == "HOST" and self._host:
-            self._ready.append(self._host)
-            self._host = None
+        elif tag == "HOST":
+            self._end_host()
         elif tag in {"CLUSTER", "GRID"} and self._place:
             self._ready.append(self._place)
             self._place = self._place.outer
+
+    def _end_host(self) -> None:
+        if self._host:
+            self._ready.append(self._host)
+            self._host = None
 
     def open_grid(self, attributes: Attributes) -> None:
         self._open("GRID", attributes)
@@ -357,6 +361,7 @@ class _Content:
         self._hosts += 1
         if self._hosts > self._limits.hosts:
             raise RefusedError(f"more than {self._limits.hosts} hosts")
+        self._end_host()  # of one whose end is missing
         place = self._place or self._open("none", {})
         place.inner += 1
         self._host = HostRead(place, attributes)

@@ -8,14 +8,13 @@ reverse DNS; names of our nodes are looked up now and then, off the event loop.
 from __future__ import annotations
 
 import asyncio
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
 from clsh.base.errors import ConfigError
 from clsh.monitor.catalogue import METRICS
 from clsh.monitor.ganglia import xdr
 from clsh.monitor.ganglia.senders import Senders
-from clsh.monitor.ganglia.trusted import Trusted, plain
+from clsh.monitor.ganglia.trusted import Trusted, is_address, plain
 from clsh.monitor.model import Health
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class _Nodes:
         self._by_name = {node[1]: node for node, _ in nodes}
         self._hosts = nodes
         self._by_address: dict[str, set[tuple[str, str]]] = {}
-        self._put([place for place in nodes if _is_address(place[1])])
+        self._put([place for place in nodes if is_address(place[1])])
 
     def find(self, address: str, name: str) -> tuple[str, str] | None:
         """Return the (cluster, node) at an address, else the one with the name.
@@ -64,7 +63,7 @@ class _Nodes:
         """Ask for the addresses of the nodes that are known by a name, one after the other."""
         loop = asyncio.get_running_loop()
         for node, host in self._hosts:
-            if _is_address(host):
+            if is_address(host):
                 continue
             try:
                 async with asyncio.timeout(_LOOK_UP_S):
@@ -76,14 +75,6 @@ class _Nodes:
     def _put(self, places: list[tuple[tuple[str, str], str]]) -> None:
         for node, host in places:
             self._by_address.setdefault(str(plain(host)), set()).add(node)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 class Gmetric(asyncio.DatagramProtocol):
