@@ -31,6 +31,7 @@ TESTS = {
     "jq": "jq",
     "ps": "procps",
     "nsenter": "util-linux",
+    "systemd-analyze": "systemd",
     "zsh": "zsh",
     "fish": "fish",
     "csh": "tcsh",

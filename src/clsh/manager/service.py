@@ -71,13 +71,12 @@ def run(start: Start, ready: Callable[[Holder], None], stopping: Callable[[], No
     """
     settings = monitor_settings.load(start.config)
     raise_open_files()
+    way = assembly.watching(start.config)
+    monitor = assembly.monitor(start.config, settings, start.place.directory, SystemClock(), way)
     with contextlib.ExitStack() as stack:
         opened = _open(start, settings, stack)
         holder = Holder(os.getpid(), f"http://{sockets.spelled(opened[sockets.HTTP])}/")
         start.lock.tell(holder)
-        clock = SystemClock()
-        way = assembly.watching(start.config)
-        monitor = assembly.monitor(start.config, settings, start.place.directory, clock, way)
         manager = Manager(monitor, settings, opened, start.place)
         try:
             asyncio.run(_closing(way, manager.run(lambda: ready(holder), stopping)))

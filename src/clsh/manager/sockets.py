@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import socket
+import struct
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError, ConfigError
@@ -153,14 +154,25 @@ def control(path: Path) -> socket.socket:
 
 
 def _refuse_live(path: Path) -> None:
+    who = ""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1.0)
         try:
             probe.connect(str(path))
+            who = _listener(probe)
         except (ConnectionRefusedError, FileNotFoundError):
             return
         except (BlockingIOError, TimeoutError):
             pass  # its queue is full: somebody is there
     raise RunsAlreadyError(
-        f"a manager listens at {path} already", hint="`cl status` shows it, `cl down` ends it"
+        f"a manager{who} listens at {path} already",
+        hint="`cl status` shows it, `cl down` ends it",
     )
+
+
+def _listener(connected: socket.socket) -> str:
+    """Return in words which process listens at the other end, where the kernel tells."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return ""
+    held = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return f" (pid {struct.unpack('3i', held)[0]})"

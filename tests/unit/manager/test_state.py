@@ -124,5 +124,5 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("clsh.manager.state.fcntl.flock", refuse)
-    with pytest.raises(ClshError, match="cannot lock .*: Operation not supported"):
+    with pytest.raises(ClshError, match=r"cannot lock .*: Operation not supported"):
         state.lock(tmp_path)

@@ -38,10 +38,12 @@ def run(args: argparse.Namespace) -> int:
 
         say(json.dumps({"running": told is not None, **(told or {})}))
         return 0 if told else _NONE
+    from clsh.cli.monitoring.table import plain
+
     rows = list(_rows(told or {}))
     width = max(len(label) for label, _ in rows)
     for label, text in rows:
-        say(f"{label:<{width}}  {text}")
+        say(f"{label:<{width}}  {plain(text)}")
     return 0
 
 
