@@ -12,10 +12,10 @@ import asyncio
 import contextlib
 import logging
 from typing import TYPE_CHECKING, Never
-from zlib import crc32
 
 from clsh.base.errors import ClshError, ConfigError, NodeError, NodeLostError, UnreachableError
 from clsh.monitor.model import Sample, Silent
+from clsh.monitor.pace import Pace
 from clsh.monitor.proc.parse import FieldError
 from clsh.monitor.sampling import Sampler
 from clsh.remote.retrying import is_worth_a_retry
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from clsh.nodes.model import Node
     from clsh.remote.transport import Transport
 
-_HURRY_S = 1.0
 _OPENING = 50
 # A node that has not answered by then lends its place, so that the dead do not hold up the rest.
 _LEND_S = 2.0
@@ -78,7 +77,7 @@ class Procfs:
     def hurry(self, nodes: AbstractSet[tuple[str, str]]) -> None:
         """Hear these nodes every second; see Source."""
         for key, followed in self._followed.items():
-            followed.pace(min(_HURRY_S, self._interval_s) if key in nodes else self._interval_s)
+            followed.pace.hurry(key in nodes)
 
 
 class _Places:
@@ -123,9 +122,7 @@ class _Followed:
         self._opening = opening
         self._cluster = cluster
         self._node = node
-        self._phase = crc32(f"{cluster}/{node.name}".encode()) / 2**32
-        self._interval_s = context.interval_s
-        self._wake: asyncio.Future[None] | None = None
+        self.pace = Pace(cluster, node.name, context.interval_s)
         self._told_at = float("-inf")
         self._is_heard = False
         self._failures = 0
@@ -137,7 +134,7 @@ class _Followed:
         self._told_at = asyncio.get_running_loop().time()
         self._is_heard, self._failures = False, 0
         self._reason, self._is_lost = "connecting", False
-        await asyncio.sleep(self._phase * spread_s)
+        await asyncio.sleep(self.pace.share * spread_s)
         while True:
             longest_s = _AGAIN_S
             try:
@@ -152,15 +149,9 @@ class _Followed:
                 longest_s = _HOPELESS_S
             self._lose(tell, reason)
             # Between 3/4 and 5/4, so that many that were lost together do not come together.
-            pause_s = min(2.0**self._failures, longest_s) * (0.75 + self._phase / 2)
+            pause_s = min(2.0**self._failures, longest_s) * (0.75 + self.pace.share / 2)
             self._failures = min(self._failures + 1, 10)
             await asyncio.sleep(pause_s)
-
-    def pace(self, interval_s: float) -> None:
-        """Sample at this interval from now on."""
-        if interval_s != self._interval_s:
-            self._interval_s = interval_s
-            self._rouse()
 
     def remind(self, tell: Callable[[News], None]) -> None:
         """Tell once in an interval that nothing was heard."""
@@ -179,9 +170,10 @@ class _Followed:
                 sampler = Sampler(session, self._context.drop_dir)
                 stack.push_async_callback(sampler.aclose)
                 await self._sample(tell, sampler)
-            sampler.running.add_done_callback(lambda _: self._rouse())
+            self.pace.begin()
+            sampler.running.add_done_callback(lambda _: self.pace.end())
             while True:
-                await self._pause(sampler)
+                await self.pace.wait()
                 await self._sample(tell, sampler)
 
     async def _sample(self, tell: Callable[[News], None], sampler: Sampler) -> None:
@@ -211,25 +203,6 @@ class _Followed:
                 tmax_s=max(_TMAX_S, self._context.interval_s * 4 / 3),
             )
         )
-
-    async def _pause(self, sampler: Sampler) -> None:
-        """Wait for the moment of this node, or until the sampler ends."""
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        while not sampler.running.done():
-            period_s = self._interval_s
-            after = begun + period_s / 4 - self._phase * period_s
-            due = (after // period_s + 1 + self._phase) * period_s
-            if due <= loop.time():
-                return
-            self._wake = loop.create_future()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(due):
-                    await self._wake
-
-    def _rouse(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
 
     def _lose(self, tell: Callable[[News], None], reason: str) -> None:
         """Tell at once when this is new, else when the next word is due."""
