@@ -17,9 +17,8 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-_DIVIDE: Callable[[float, float], float] = operator.truediv
 _FINITE = 0x7F800000  # the magnitude of infinity: this and all above is no measurement
 
 
@@ -96,7 +95,7 @@ def fold(parts: Sequence[Cells]) -> Cells:
     if heards != ones * len(parts):
         heard = ((heards + masks.magnitude) >> 31) & ones
         divisors = _lanes(heards + (ones ^ heard), count)
-    mean = array("d", map(_DIVIDE, totals, divisors))
+    mean = array("d", map(operator.truediv, totals, divisors))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - typeshed leaves its operands open
     low = functools.reduce(_greatest(count), (int.from_bytes(p.low, "little") for p in parts))
     high = functools.reduce(_greatest(count), (int.from_bytes(p.high, "little") for p in parts))
     return Cells(mean, _lanes(heard, count), _lanes(low, count), _lanes(high, count))

@@ -189,6 +189,11 @@ def _from_little(kind: str, stored: bytes) -> array[Any]:
     return found
 
 
-def lanes_of(row: bytes, lanes: Sequence[int]) -> bytes:
-    """Return some of the values of a row."""
-    return b"".join([row[4 * lane : 4 * lane + 4] for lane in lanes])
+def picker(lanes: Sequence[int]) -> Callable[[bytes], bytes]:
+    """Return what takes some values out of a row of float32."""
+    first, last = lanes[0], lanes[-1]
+    if list(lanes) == list(range(first, last + 1)):
+        return itemgetter(slice(4 * first, 4 * last + 4))
+    pick: Any = itemgetter(*lanes)
+    pack = struct.Struct(f"{len(lanes)}f").pack
+    return lambda row: pack(*pick(memoryview(row).cast("f")))

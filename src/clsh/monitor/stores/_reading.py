@@ -18,10 +18,10 @@ from clsh.monitor.chunks.records import (
 )
 from clsh.monitor.chunks.steps import carried, line, steps
 from clsh.monitor.stores._format import HOUR_MS, PART
-from clsh.monitor.stores._journal import lanes_of
+from clsh.monitor.stores._journal import picker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from clsh.monitor.chunks.records import Tier
     from clsh.monitor.chunks.steps import Steps
@@ -39,7 +39,7 @@ class Reader:
         self._interval_ms = max(1, round(interval_s * 1000))
 
     def lines(self, ids: Sequence[int], start: float, end: float, points: int) -> list[Line]:
-        """Return the line of each number, over the same steps."""
+        """Return the line of each number, over the same steps; the numbers are sorted."""
         tier = self._tier(start, (end - start) / max(points, 1))
         if tier is None:
             over = steps(start, end, points, self._interval_ms, self._interval_ms)
@@ -79,39 +79,12 @@ class Reader:
 
     def _hour(self, ids: Sequence[int], hour: int) -> dict[int, bytes]:
         """Return the ticks of an hour, those that are flushed and those that are not."""
-        pending = self._journal.ticks(hour) if hour in self._journal.hours else {}
-        flushed = bool(self._chunks.ticks_of(hour))
-        if not pending and not flushed:
-            return {}
-        found: dict[int, list[bytes]] = {}
-        pieces = [
-            (places, {**(self._flushed(hour, group, lanes) if flushed else {}), **rows})
-            for group, lanes, places, rows in self._pending(ids, pending)
-        ]
-        for places, rows in pieces:
-            for ms, row in rows.items():
-                values = found.setdefault(ms, [SILENT] * len(ids))
-                for at, place in enumerate(places):
-                    values[place] = row[4 * at : 4 * at + 4]
-        return {ms: b"".join(values) for ms, values in found.items()}
-
-    def _flushed(self, hour: int, group: int, lanes: Sequence[int]) -> dict[int, bytes]:
-        rows = self._chunks.raw(hour, group)
-        return {ms: lanes_of(row, lanes) for ms, row in rows.items()}
-
-    def _pending(
-        self, ids: Sequence[int], ticks: dict[int, int]
-    ) -> list[tuple[int, list[int], list[int], dict[int, bytes]]]:
-        """Return for each group its lanes, their places in `ids`, and the values of ticks."""
-        parts: dict[int, dict[int, bytes]] = {}
-        found: list[tuple[int, list[int], list[int], dict[int, bytes]]] = []
-        for group, places in grouped(ids).items():
-            part = group * GROUP // PART
-            if part not in parts:
-                parts[part] = self._journal.part(ticks, part) if ticks else {}
-            lanes = [ids[place] % PART for place in places]
-            rows = {ms: lanes_of(row, lanes) for ms, row in parts[part].items()}
-            found.append((group, [ids[place] % GROUP for place in places], places, rows))
+        found: dict[int, bytes] = {}
+        if self._chunks.ticks_of(hour):
+            found = _joined(ids, GROUP, lambda group: self._chunks.raw(hour, group))
+        if hour in self._journal.hours:
+            ticks = self._journal.ticks(hour)
+            found |= _joined(ids, PART, lambda part: self._journal.part(ticks, part))
         return found
 
     def _from_tier(self, tier: Tier, ids: Sequence[int], over: Steps) -> list[Line]:
@@ -121,7 +94,7 @@ class Reader:
         begin = periods.start * row_ms
         lines: list[Line | None] = [None] * len(ids)
         fresh = self._fresh(tier, ids, over)
-        for group, places in grouped(ids).items():
+        for group, places in _blocks(ids, GROUP).items():
             records = b"".join(self._chunks.rows(tier, periods, group)) if over.points else b""
             for place in places:
                 cells = unpack(records, ids[place] % GROUP, GROUP)
@@ -144,11 +117,28 @@ class Reader:
         return found
 
 
-def grouped(ids: Sequence[int]) -> dict[int, list[int]]:
-    """Return the places of numbers by their group."""
+def _joined(
+    ids: Sequence[int], size: int, read: Callable[[int], dict[int, bytes]]
+) -> dict[int, bytes]:
+    """Return rows of just these numbers, read from rows of `size` neighbours each."""
+    pieces: list[tuple[int, Callable[[bytes], bytes], dict[int, bytes]]] = []
+    for block, places in _blocks(ids, size).items():
+        pick = picker([ids[place] % size for place in places])
+        pieces.append((len(places), pick, read(block)))
+    times = {ms for _, _, rows in pieces for ms in rows}
+    return {
+        ms: b"".join(
+            [pick(rows[ms]) if ms in rows else SILENT * width for width, pick, rows in pieces]
+        )
+        for ms in times
+    }
+
+
+def _blocks(ids: Sequence[int], size: int) -> dict[int, list[int]]:
+    """Return the places of numbers by the block of `size` neighbours that they are in."""
     found: dict[int, list[int]] = {}
     for place, number in enumerate(ids):
-        found.setdefault(number // GROUP, []).append(place)
+        found.setdefault(number // size, []).append(place)
     return found
 
 

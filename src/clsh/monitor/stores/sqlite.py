@@ -102,8 +102,9 @@ class SqliteStore:
             raise StoreError(self._damage) from error
 
     def _range(self, series: Sequence[Series], start: float, end: float, points: int) -> list[Line]:
-        known = [name for name in dict.fromkeys(series) if name in self._names.numbers]
-        ids = [self._names.numbers[name] for name in known]
+        numbers = self._names.numbers
+        known = sorted({name for name in series if name in numbers}, key=numbers.__getitem__)
+        ids = [numbers[name] for name in known]
         # Without a number, too, the reader says which steps there are.
         lines = self._reader.lines(ids or [self._names.end], start, end, points)
         of_name = dict(zip(known, lines, strict=False))
