@@ -16,6 +16,7 @@ from clsh.cli.render import say, talk
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from clsh.cli.monitoring.columns import NodeRow
     from clsh.nodes.inventory import Inventory
@@ -99,10 +100,11 @@ def _with_heard(
             one = left.pop(by_name.get(name, ("", "")), None)
         found.append(row | _of(one))
     if whole:
-        nothing: dict[str, object] = dict.fromkeys(_COLUMNS)
         for one in left.values():
-            row = nothing | {"node": one.node, "cluster": one.cluster, "groups": []}
-            found.append(row | _of(one))
+            none: list[str] = []
+            nothing: Mapping[str, object] = dict.fromkeys(_COLUMNS)
+            named = {"node": one.node, "cluster": one.cluster, "groups": none}
+            found.append({**nothing, **named, **_of(one)})
     return found
 
 

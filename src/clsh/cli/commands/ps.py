@@ -56,8 +56,8 @@ def _gathered(
         from clsh.cli.monitoring.feed import processes_of_manager
 
         narrowed = {"user": args.user} if args.user else {}
-        found, silent = processes_of_manager(None, **narrowed)
-        return found, silent, len({one.node for one in found} | set(silent))
+        found, away = processes_of_manager(None, **narrowed)
+        return found, away, len({one.node for one in found} | set(away))
     import asyncio
 
     from clsh.cli.monitoring.over_ssh import processes_over_ssh
@@ -65,7 +65,8 @@ def _gathered(
 
     raise_file_limit()
     found, outcomes = asyncio.run(processes_over_ssh(reach))
-    silent = {one.node.name: one.reason or one.state for one in outcomes if one.state != "done"}
+    failed = (one for one in outcomes if one.state != "done")
+    silent: dict[str, str] = {one.node.name: one.reason or one.state for one in failed}
     return found, silent, len(outcomes)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 HELP = "nodes and their processes, live"
 
 _LEAST_S, _USUAL_S = 0.2, 2.0
+_FIRST_S = 1.5
+"""A person at a terminal is not left without a picture longer than this."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +47,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--interval needs seconds from 0.2 on")
     view = _view(args.sort)
     reach = reaching.unless_managed(args)
-    return asyncio.run(_go(args, view, reach))
+    status, last = asyncio.run(_go(args, view, reach))
+    if status or last is None:
+        return status
+    from clsh.cli.monitoring import telling
+
+    lost = {row.node: row.reason for row in last.nodes if row.state == "lost"}
+    return telling.silent(lost, len(last.nodes))
 
 
 def _view(sort: str | None) -> View:
@@ -56,7 +64,10 @@ def _view(sort: str | None) -> View:
     return View(nodes_by=Sorting(column_named(NODES, sort))) if sort else View()
 
 
-async def _go(args: argparse.Namespace, view: View, reach: Reach | None) -> int:
+async def _go(
+    args: argparse.Namespace, view: View, reach: Reach | None
+) -> tuple[int, Picture | None]:
+    """Return the exit status, and the last of the pictures that were printed."""
     from clsh.cli.monitoring.feed import FromManager
 
     if reach is None:
@@ -65,26 +76,30 @@ async def _go(args: argparse.Namespace, view: View, reach: Reach | None) -> int:
     from clsh.cli.running import raise_file_limit
 
     raise_file_limit()
-    async with OverSsh(reach, args.interval) as feed:
+    async with OverSsh(reach, args.interval, _FIRST_S if _is_live(args) else None) as feed:
         return await _shown(args, view, feed)
 
 
-async def _shown(args: argparse.Namespace, view: View, feed: Feed) -> int:
+def _is_live(args: argparse.Namespace) -> bool:
+    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return terminal and not (args.once or args.json)
+
+
+async def _shown(args: argparse.Namespace, view: View, feed: Feed) -> tuple[int, Picture | None]:
     from clsh.cli.monitoring import telling, watching
 
-    live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    if live and not (args.once or args.json):
-        return await watching.show(
+    if _is_live(args):
+        shown = watching.show(
             feed, args.interval, args.count, fd=1, colour=telling.colour(), view=view
         )
+        return await shown, None
     # Who has no terminal, and does not say how often, wants to know how it is now.
     count = 1 if args.once or not (args.json or args.count) else args.count
-    told = _json if args.json else lambda picture: _table(picture, view)
-    status, last = await watching.say(feed, args.interval, count, told, view)
-    if status or last is None:
-        return status
-    lost = {row.node: row.reason for row in last.nodes if row.state == "lost"}
-    return telling.silent(lost, len(last.nodes))
+
+    def told(picture: Picture) -> list[str]:
+        return _json(picture) if args.json else _table(picture, view)
+
+    return await watching.say(feed, args.interval, count, told, view)
 
 
 def _table(picture: Picture, view: View) -> list[str]:

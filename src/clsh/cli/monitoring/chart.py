@@ -82,15 +82,16 @@ def scale(low: float, high: float, step: int = 1000) -> tuple[float, float]:
     """Return round ends of a vertical axis that holds both; 0 is in it unless far away."""
     if low >= 0 and (low < 0.75 * high or high == 0):
         low = 0.0
-    if low == high:
-        high = low + (abs(low) or 1.0) * 0.1
     span = high - low
+    if span <= max(abs(low), abs(high)) * 1e-9 or span < 1e-300:
+        span = abs(low) * 0.1 if abs(low) > 1e-9 else 0.1
+        high = low + span
     unit = 1.0
     while step == 1024 and unit * 1024 <= span:
         unit *= 1024
     power = unit * 10.0 ** math.floor(math.log10(span / unit))
-    tick = next(power * one / 4 for one in _ROUND if power * one >= span)
-    return math.floor(low / tick) * tick, math.ceil(high / tick) * tick
+    tick = next((power * one / 4 for one in _ROUND if power * one >= span), power * 5)
+    return min(low, math.floor(low / tick) * tick), max(high, math.ceil(high / tick) * tick)
 
 
 def _labelled(rows: int) -> set[int]:

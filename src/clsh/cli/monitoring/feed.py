@@ -79,8 +79,8 @@ def processes_of_manager(
 
 def objects(answer: object, key: str) -> list[dict[str, object]]:
     """Return the rows that an answer of the manager has under a key."""
-    rows = answer.get(key) if isinstance(answer, dict) else answer
-    return [cast("dict[str, object]", row) for row in rows] if isinstance(rows, list) else []
+    rows = cast("dict[str, object]", answer).get(key) if isinstance(answer, dict) else None
+    return cast("list[dict[str, object]]", rows) if isinstance(rows, list) else []
 
 
 def _node(row: Mapping[str, object]) -> NodeRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ _AGAIN_S = (2.0, 5.0, 15.0, 30.0)
 """How long after a failure a node is tried again; the last one for ever."""
 _PATIENCE_S = 10.0
 """How long a node may take for one sample or one list."""
+_RATES_S = 1.0
+"""How long after the first sample the second is taken, which has the rates."""
 _LISTS = 64
 """Nodes that are asked for their processes at the same time."""
 
@@ -34,11 +37,13 @@ class OverSsh:
     """Pictures from sessions of our own, kept open while in `async with`.
 
     Each node is sampled at its own moment in the interval, so that a slow one delays nobody.
-    A node that cannot be heard is lost, with the reason, until it answers again.
+    A node that cannot be heard is lost, with the reason, until it answers again. The first
+    picture waits until each node has told its rates or failed, at most `patience_s`.
     """
 
-    def __init__(self, reach: Reach, interval_s: float) -> None:
+    def __init__(self, reach: Reach, interval_s: float, patience_s: float | None = None) -> None:
         self._reach = reach
+        self._patience_s = patience_s
         self._interval_s = interval_s
         self._transport = reach.transport()
         self._places = asyncio.Semaphore(reach.plan.window)
@@ -48,6 +53,7 @@ class OverSsh:
         }
         self._sessions: dict[tuple[str, str], Session] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._broken: BaseException | None = None
         self._settled = asyncio.Event()
         self._unsettled = set(self._rows)
 
@@ -55,6 +61,8 @@ class OverSsh:
         self._tasks = [
             asyncio.create_task(self._watch(cluster, node)) for cluster, node in self._reach.nodes
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._broke)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -64,12 +72,15 @@ class OverSsh:
             await asyncio.wait(self._tasks)
         await self._transport.aclose()
 
-    async def settle(self) -> None:
-        """Wait until each node has told its rates, or has failed."""
-        await self._settled.wait()
-
     async def look(self, view: View) -> Picture:
         """Return what is known now; lists of processes are asked for at once."""
+        if not self._settled.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience_s):
+                    await self._settled.wait()
+            self._settled.set()
+        if self._broken:
+            raise self._broken
         if view.mode == "nodes":
             return Picture(time.time(), list(self._rows.values()))
         found, silent = await self._processes(view.of)
@@ -97,20 +108,27 @@ class OverSsh:
         self._sessions[key] = session
         loop = asyncio.get_running_loop()
         try:
-            first = True
+            pause, first = min(_RATES_S, self._interval_s), True
             while True:
-                due = loop.time() + (min(1.0, self._interval_s) if first else self._interval_s)
+                due = loop.time() + pause
                 async with asyncio.timeout(_PATIENCE_S):
                     values = await sampler.sample()
                 self._rows[key] = node_row(*key, "up", "", values)
                 if not first:
                     self._settle(key)
+                    pause = self._interval_s
                 first = False
                 await asyncio.sleep(due - loop.time())
         finally:
             del self._sessions[key]
             await sampler.aclose()
             await session.aclose()
+
+    def _broke(self, task: asyncio.Task[None]) -> None:
+        """Let the next picture raise what no task should."""
+        if not task.cancelled() and (error := task.exception()):
+            self._broken = error
+            self._settled.set()
 
     def _failed(self, cluster: str, node: str, error: Exception) -> None:
         reason = error.reason if isinstance(error, NodeError) else str(error)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +15,8 @@ from clsh.cli.main import main
 
 if TYPE_CHECKING:
     from tests.unit.cli.monitoring.manager import FakeManager
+
+CL = str(Path(sys.executable).with_name("cl"))
 
 
 def test_the_busiest_first_and_the_silent_node_on_stderr(
@@ -92,3 +97,23 @@ def test_help_says_what_minus_h_is(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     assert "-h LIST, --hosts LIST" in told
     assert "\n  --help" in told
+
+
+def test_over_ssh_a_node_that_cannot_be_reached_is_named() -> None:
+    words = [
+        CL,
+        "ps",
+        "-h",
+        "local://,127.0.0.1:1",
+        "--transport",
+        "asyncssh",
+        "--sort",
+        "pid",
+        "-r",
+    ]
+    printed = subprocess.run([*words, "--json"], capture_output=True, text=True, check=False)
+    assert printed.returncode == 3
+    rows = [json.loads(line) for line in printed.stdout.splitlines()]
+    assert (rows[0]["node"], rows[0]["pid"]) == ("local", 1)
+    assert "ERROR: 127.0.0.1 unreachable: " in printed.stderr
+    assert printed.stderr.endswith("cl: nothing from 1 of 2 nodes\n")

@@ -84,3 +84,15 @@ def test_what_it_refuses(options: list[str]) -> None:
 def test_without_manager_and_nodes() -> None:
     with pytest.raises(UsageError, match="--hostfile option was not given"):
         main(["top", "--once"])
+
+
+def test_over_ssh_without_a_manager() -> None:
+    words = [CL, "top", "-h", "local://,127.0.0.1:1", "--transport", "asyncssh", "--json", "--once"]
+    words += ["--interval", "0.3"]
+    printed = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert printed.returncode == 3
+    here, away = json.loads(printed.stdout)["nodes"]
+    assert (here["node"], here["state"]) == ("local", "up")
+    assert 0 <= here["cpu"] <= 100
+    assert (away["node"], away["state"]) == ("127.0.0.1", "lost")
+    assert "ERROR: 127.0.0.1 unreachable: " in printed.stderr

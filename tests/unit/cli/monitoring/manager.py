@@ -27,8 +27,13 @@ RANGE = {
     "step": 60.0,
     "series": [
         {
-            "cluster": "lab", "node": "node1", "metric": "load_one", "units": "",
-            "average": [1.0, None, 3.0], "low": [0.5, None, 3.0], "high": [2.0, None, 4.0],
+            "cluster": "lab",
+            "node": "node1",
+            "metric": "load_one",
+            "units": "",
+            "average": [1.0, None, 3.0],
+            "low": [0.5, None, 3.0],
+            "high": [2.0, None, 4.0],
         }
     ],
 }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from clsh.monitor.processes import Process
-
 from clsh.cli.monitoring.columns import NodeRow
+from clsh.monitor.processes import Process
 
 NODES = [
     NodeRow(

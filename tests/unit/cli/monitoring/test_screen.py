@@ -21,7 +21,7 @@ from clsh.cli.monitoring.screen import changes
 from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.unit.cli.monitoring.manager import FakeManager
 
@@ -46,8 +46,8 @@ def test_only_changed_lines_are_written() -> None:
 class Top(Terminal):
     """`cl top` on a terminal whose settings can be looked at."""
 
-    def __init__(self, *options: str, lines: int = 24, columns: int = 80) -> None:
-        super().__init__([CL, "top", *options], lines=lines, columns=columns)
+    def __init__(self, *options: str, argv: Sequence[str] | None = None) -> None:
+        super().__init__(argv or [CL, "top", *options], lines=24, columns=80)
         self.before = self.settings()
 
     def settings(self) -> object:
@@ -129,18 +129,19 @@ def test_what_others_wrote_on_the_terminal_goes_away(top: Top) -> None:
         top.read(0.05)
 
 
-def test_stopped_and_continued(top: Top) -> None:
-    top.type("\x1a")
-    end = time.monotonic() + 10
-    while not top.is_restored():
-        assert time.monotonic() < end, top.raw[-200:]
-        top.read(0.05)
-    top.raw = b""
-    top.process.send_signal(signal.SIGCONT)
-    top.until("q quit")
-    top.type("q")
-    assert top.finish() == 0
-    assert top.is_restored()
+def test_stopped_by_ctrl_z_and_continued_by_the_shell(manager: FakeManager) -> None:
+    line = f"{CL} top --interval 0.2; stty -a | grep -o .echo.; echo at the shell; read x; fg"
+    with Top(argv=["bash", "-mc", line]) as top:
+        top.until("node2")
+        top.type("\x1a")
+        top.until("at the shell")
+        assert b" echo " in top.raw.split(b"\x1b[?1049l")[-1]
+        assert top.raw.rfind(b"\x1b[?1049l") > top.raw.rfind(b"\x1b[?1049h")
+        top.type("\n")
+        top.until("q quit")
+        top.type("q")
+        assert top.finish() == 0
+        assert top.raw.rfind(b"\x1b[?1049l") > top.raw.rfind(b"\x1b[?1049h")
 
 
 def test_a_manager_that_goes_away_is_told_and_the_picture_stays(
