@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
+from clsh.base.lane import Lane
 from clsh.monitor.model import Health
 from clsh.monitor.notify.message import messages
 from clsh.monitor.settings import Mail, Program
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from clsh.base.clock import Clock
     from clsh.monitor.alerts import Turn
     from clsh.monitor.notify.message import Message
-    from clsh.monitor.settings import Channel
+    from clsh.monitor.settings import Channel, Webhook
     from clsh.remote.transport import Transport
 
 GROUP_S = 5.0  # a rack that dies is one message
@@ -71,18 +73,22 @@ class Notifier:
                 tasks.create_task(self._serve(channel))
 
     async def _serve(self, channel: Channel) -> None:
-        while True:
-            await self._filled[channel.name].wait()
-            await asyncio.sleep(self._group_s)
-            self._filled[channel.name].clear()
-            turns, self._waiting[channel.name] = self._waiting[channel.name], []
-            for message in messages(turns, self._grid, self._clock.unix()):
-                await self._deliver(channel, message)
+        lane = Lane(f"clsh-{channel.name}")
+        try:
+            while True:
+                await self._filled[channel.name].wait()
+                await asyncio.sleep(self._group_s)
+                self._filled[channel.name].clear()
+                turns, self._waiting[channel.name] = self._waiting[channel.name], []
+                for message in messages(turns, self._grid, self._clock.unix()):
+                    await self._deliver(channel, message, lane)
+        finally:
+            lane.end()
 
-    async def _deliver(self, channel: Channel, message: Message) -> None:
+    async def _deliver(self, channel: Channel, message: Message, lane: Lane) -> None:
         for pause_s in (*self._pauses_s, None):
             try:
-                await self._send(channel, message)
+                await self._send(channel, message, lane)
             except Exception as error:  # noqa: BLE001 - any fault of a channel is its own
                 self._fail(channel.name, f"{type(error).__name__}: {error}"[:500])
                 if pause_s is not None:
@@ -92,7 +98,7 @@ class Notifier:
                 return
         _log.warning("%s was not told: %s", channel.name, message.text)
 
-    async def _send(self, channel: Channel, message: Message) -> None:
+    async def _send(self, channel: Channel, message: Message, lane: Lane) -> None:
         if isinstance(channel, Program):
             from clsh.monitor.notify import program
 
@@ -100,11 +106,9 @@ class Notifier:
                 raise OSError("commands cannot be run here")
             await program.send(channel, message, self._here)
         elif isinstance(channel, Mail):
-            await asyncio.to_thread(_mail, channel, message)
+            await lane.call(partial(_mail, channel, message))
         else:
-            from clsh.monitor.notify import webhook
-
-            await asyncio.to_thread(webhook.send, channel, message)
+            await lane.call(partial(_post, channel, message))
 
     def _fail(self, name: str, reason: str) -> None:
         self._failing.add(name)
@@ -114,6 +118,12 @@ class Notifier:
         if name in self._failing:
             self._failing.discard(name)
             self._tell(Health(f"notify {name}", self._clock.unix(), ok=True))
+
+
+def _post(channel: Webhook, message: Message) -> None:
+    from clsh.monitor.notify import webhook
+
+    webhook.send(channel, message)
 
 
 def _mail(channel: Mail, message: Message) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -27,5 +28,8 @@ def send(channel: Webhook, message: Message) -> None:
         headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "clsh"},
         method="POST",
     )
-    with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_S) as answer:
-        answer.read(1)
+    try:
+        urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_S).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise

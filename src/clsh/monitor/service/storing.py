@@ -12,8 +12,8 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from clsh.base.lane import Lane
 from clsh.monitor.model import Health
-from clsh.monitor.service.lane import Lane
 from clsh.monitor.store import StoreError, StoreFullError
 
 if TYPE_CHECKING:

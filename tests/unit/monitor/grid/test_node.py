@@ -24,7 +24,9 @@ def grid(clock: Stopped) -> Grid:
     return Grid("grid", {"c": NAMES}, clock, 15)
 
 
-def hear(grid: Grid, clock: Stopped, node: str = "n1", source: str = "s", **values: Value) -> None:
+def hear(
+    grid: Grid, clock: Stopped, node: str = "n1", source: str = "s", /, **values: Value
+) -> None:
     grid.hear(Sample("c", node, clock.unix(), values, address="10.0.0.1"), source)
 
 
@@ -84,7 +86,7 @@ def test_silence_that_is_not_certain_leaves_a_node_up(grid: Grid, clock: Stopped
 
 
 def test_what_one_source_cannot_hear_another_may(grid: Grid, clock: Stopped) -> None:
-    hear(grid, clock, source="gmond")
+    hear(grid, clock, "n1", "gmond")
     lose(grid, clock, "procfs")
     assert the(grid).state == "up"
     lose(grid, clock, "gmond")

@@ -24,13 +24,14 @@ def grid(clock: Stopped) -> Grid:
     return Grid("grid", {"c": [node_name("n1"), node_name("n2")]}, clock, 15)
 
 
-def hear(grid: Grid, node: str, cluster: str = "c", dmax_s: float = 0, **values: Value) -> None:
+def hear(grid: Grid, node: str, cluster: str = "c", /, **values: Value) -> None:
+    dmax_s = float(values.pop("dmax_s", 0))
     grid.hear(Sample(cluster, node, 0, values, dmax_s=dmax_s))
 
 
-def told(tick: Tick) -> dict[tuple[str, str, str], float]:
+def told(tick: Tick) -> dict[Series, float]:
     pairs = zip(tick.layout.series, tick.values, strict=True)
-    return {tuple(series): value for series, value in pairs if not math.isnan(value)}
+    return {series: value for series, value in pairs if not math.isnan(value)}
 
 
 def test_a_tick_has_all_series_and_the_sums_of_those_that_are_up(
@@ -172,17 +173,17 @@ def test_reports_are_lines_and_parts_of_the_grid(grid: Grid, clock: Stopped) -> 
     sums = {"load_one": Sum(10.0, 5), "bad": Sum(math.inf, 1)}
     grid.hear(Report("far", 0, 5, 2, sums, authority="http://far/"))
     found = told(grid.tick())
-    assert found["far", "", "load_one"] == 10.0
-    assert found["far", "", "nodes.lost"] == 2.0
-    assert found["", "", "load_one"] == 11.0
-    assert found["", "", "nodes.up"] == 6.0
+    assert found[Series("far", "", "load_one")] == 10.0
+    assert found[Series("far", "", "nodes.lost")] == 2.0
+    assert found[Series("", "", "load_one")] == 11.0
+    assert found[Series("", "", "nodes.up")] == 6.0
     assert (grid.up, grid.lost) == (6, 2)
     assert grid.column(Series("far", "", "load_one")) is not None
     clock.go(81)
     hear(grid, "n1", load_one=1)
     found = told(grid.tick())
-    assert ("far", "", "load_one") not in found
-    assert found["", "", "load_one"] == 1.0
+    assert Series("far", "", "load_one") not in found
+    assert found[Series("", "", "load_one")] == 1.0
     assert list(grid.reports) == ["far"]
 
 
@@ -192,7 +193,7 @@ def test_a_cluster_of_the_name_of_a_report_comes_first(grid: Grid) -> None:
     hear(grid, "n", "far", a=7)
     tick = grid.tick()
     assert len(tick.layout.series) == len(set(tick.layout.series)) == len(tick.values)
-    assert told(tick)["far", "", "a"] == 7.0
+    assert told(tick)[Series("far", "", "a")] == 7.0
 
 
 def test_reports_and_health_are_bounded(
@@ -224,7 +225,7 @@ def test_what_was_known_before_a_restart_is_shown_but_not_as_up(grid: Grid, cloc
     assert node.metric_tn_s("a") == 300
     assert again.clusters["c"].nodes["n2"].values == {"a": 9.0}
     assert again.clusters["other"].new == 1
-    assert told(again.tick())["", "", "a"] == 9.0
+    assert told(again.tick())[Series("", "", "a")] == 9.0
     clock.go(81)
     again.tick()
     assert "other" not in again.clusters  # nobody told of it again

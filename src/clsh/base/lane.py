@@ -1,6 +1,7 @@
 """A thread of its own for what blocks: calls are made one after another, in their order.
 
-It is a daemon: a store that hangs (a dead network file system) does not hold up the exit.
+It is a daemon: what hangs in it (a dead network file system, a server that does not answer)
+holds up no exit.
 """
 
 from __future__ import annotations
