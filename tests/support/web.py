@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from clsh.base.clock import SystemClock
-from clsh.monitor.grid import Grid
-from clsh.monitor.model import Line, Sample, no_line
+from clsh.monitor.model import Sample
+from clsh.monitor.service import Monitor
 from clsh.monitor.settings import Settings
-from clsh.nodes.model import node_name
+from clsh.monitor.store import StoreError
+from clsh.nodes.model import Node, node_name
 from clsh.web.app import build
 from clsh.web.control import Control
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from starlette.types import ASGIApp
 
-    from clsh.monitor.model import Series
+    from clsh.monitor.store import Store
     from clsh.web.live import Live
 
 TOKEN = "a-token-that-is-only-for-tests"
@@ -32,64 +31,22 @@ TOKEN_DIGEST = "sha256:1911cc37dacf650cf0041488cfd188a0708f0b06f80295ed6ec467854
 HOST = "127.0.0.1:8650"
 
 
-class Alerts:
-    def __init__(self) -> None:
-        self.found: list[Any] = []
-
-    def active(self) -> list[Any]:
-        return self.found
+def no_store() -> Store:
+    raise StoreError("no test opens one")
 
 
-class FakeMonitor:
-    def __init__(self, nodes: Mapping[str, Sequence[str]], settings: Settings) -> None:
-        self.clock = SystemClock()
-        self.settings = settings
-        expected = {name: [node_name(one) for one in some] for name, some in nodes.items()}
-        self.grid = Grid(settings.grid, expected, self.clock, 15.0)
-        self.grid.on_change = self._wake
-        self.alerts = Alerts()
-        self.hurried: list[list[tuple[str, str]]] = []
-        self._changed = asyncio.Event()
-
-    def _wake(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    async def wait(self, seen: int) -> int:
-        while self.grid.version <= seen:
-            await self._changed.wait()
-        return self.grid.version
-
-    async def range(
-        self, series: Sequence[Series], start: float, end: float, points: int
-    ) -> list[Line]:
-        return [no_line(start, (end - start) / points, points) for _ in series]
-
-    @contextmanager
-    def hurry(self, nodes: Collection[tuple[str, str]]) -> Iterator[None]:
-        self.hurried.append(list(nodes))
-        yield
-        self.hurried.remove(list(nodes))
-
-    async def processes(self, cluster: str | None, nodes: Collection[str] | None) -> list[Any]:
-        return []
-
-    def push(self, sample: Sample) -> None:
-        self.grid.hear(sample)
-
-    def store_trouble(self) -> str:
-        return ""
-
-    def store_size(self) -> int:
-        return 0
-
-
-def a_monitor(nodes: Mapping[str, Sequence[str]] | None = None, **settings: Any) -> Any:
+def a_monitor(nodes: Mapping[str, Sequence[str]] | None = None, **settings: Any) -> Monitor:
+    """Return a monitor that hears what the test tells it, and nothing else."""
     given = {"push_tokens": (TOKEN_DIGEST,), **settings}
-    return FakeMonitor(nodes or {"red": ["n1", "n2", "n10"]}, Settings(**given))
+    places = [
+        (cluster, Node(node_name(name), name))
+        for cluster, names in (nodes or {"red": ["n1", "n2", "n10"]}).items()
+        for name in names
+    ]
+    return Monitor(Settings(**given), places, no_store, Path("/nonexistent"))
 
 
-def tell(monitor: Any, node: str, cluster: str = "red", **values: float | str) -> None:
+def tell(monitor: Monitor, node: str, cluster: str = "red", **values: float | str) -> None:
     usual: dict[str, float | str] = {
         "load_one": 1.0, "cpu_num": 4.0, "cpu_idle": 75.0, "mem_total": 8e9, "mem_available": 6e9,
         "os_name": "Linux",
@@ -112,7 +69,7 @@ def a_control(stopped: list[bool] | None = None, **facts: Any) -> Control:
     return Control(**given)
 
 
-def an_app(monitor: Any, control: Control | None = None, live: Live | None = None) -> ASGIApp:
+def an_app(monitor: Monitor, control: Control | None = None, live: Live | None = None) -> ASGIApp:
     return build(monitor, control or a_control(), live=live, pages=())
 
 

@@ -23,6 +23,7 @@ from clsh.web.api.push import Rate, check_token
 from clsh.web.api.table import TABLE
 from clsh.web.asking import Asked, RefusedError
 from clsh.web.live import Live
+from clsh.web.pages import routes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,17 +58,13 @@ def build(
     pages: Sequence[BaseRoute] | None = None,
 ) -> ASGIApp:
     """Return the application; without `live` and `pages` those of the package."""
-    if pages is None:
-        from clsh.web.pages import routes
-
-        pages = routes(monitor)
     site = Site(
         monitor, control, Answers(monitor.clock), live or Live(monitor), Rate(monitor.clock)
     )
     table: list[BaseRoute] = [
         *(_api_route(site, entry) for entry in TABLE),
         WebSocketRoute(LIVE, site.live.__call__),
-        *map(_declared, pages),
+        *map(_declared, routes(monitor) if pages is None else pages),
     ]
     router = Router(table)
     return Guard(router, security.allowed_hosts(control.listen, control.names))

@@ -6,7 +6,8 @@ gets the newest, and nothing is queued. docs/reference/api.md says what is in th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
 
 from clsh.web import views
 from clsh.web.answers import to_json
@@ -57,7 +58,7 @@ def wish(given: object) -> tuple[Wish, int]:
     """
     if not isinstance(given, dict):
         raise RefusedError(400, "a message must be a JSON object")
-    fields: Mapping[object, object] = given  # pyright: ignore[reportUnknownVariableType] - checked below
+    fields = cast("dict[str, object]", given)
     page, version = fields.get("page"), fields.get("version", 0)
     texts = [fields.get(name) or "" for name in ("cluster", "node", "metric")]
     if not isinstance(version, int) or version < 0:
@@ -103,7 +104,7 @@ def _hurried(nodes: list[NodeState]) -> list[tuple[str, str]]:
     return [(node.cluster, node.name) for node in nodes] if len(nodes) <= _MOST_HURRIED else []
 
 
-class _Base:
+class _Base(ABC):
     """The present message for each version that some viewer has."""
 
     def __init__(self, monitor: Monitor, wanted: Wish) -> None:
@@ -116,10 +117,6 @@ class _Base:
         """See Topic."""
         self.version = self.monitor.grid.version
         self._texts.clear()
-        self.look()
-
-    def look(self) -> None:
-        """Compare the grid with what was seen of it before."""
 
     def message(self, seen: int) -> str:
         """See Topic."""
@@ -133,9 +130,10 @@ class _Base:
             self._texts[seen] = to_json(told).decode()
         return self._texts[seen]
 
+    @abstractmethod
     def news(self, seen: int) -> Mapping[str, object]:
         """Return the fields of the message that leads from `seen` to now."""
-        raise NotImplementedError
+        ...
 
     def heat(self, nodes: list[NodeState]) -> Mapping[str, object]:
         """Return the field of the heatmap, when one is wanted."""
@@ -173,7 +171,9 @@ class _ClusterTopic(_Base):
     def _here(self) -> Cluster | None:
         return self.monitor.grid.clusters.get(self.wanted.cluster)
 
-    def look(self) -> None:
+    def refresh(self) -> None:
+        """See Topic; notes which rows changed."""
+        super().refresh()
         cluster = self._here()
         nodes = views.ordered(cluster) if cluster else []
         rows = {node.name: list(views.node_row(node).values()) for node in nodes}

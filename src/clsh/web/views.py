@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 NODE_COLUMNS = (
     "name", "cluster", "address", "state", "reason", "since", "heard_at", "cores", "load_one",
-    "load_share", "cpu_busy", "memory_used", "memory_total", "disk_free_percent", "boottime",
+    "load_share", "cpu_busy", "memory_used", "memory_total", "disk_free_percent",
+    "disk_read", "disk_write", "bytes_in", "bytes_out", "boottime",
 )  # fmt: skip
 SORTS = (*NODE_COLUMNS, *(f"-{name}" for name in NODE_COLUMNS))
 STATES = ("up", "lost", "new")
@@ -65,6 +66,10 @@ def node_row(node: NodeState) -> dict[str, object]:
         "memory_used": number(node.memory_used),
         "memory_total": number(value("mem_total")),
         "disk_free_percent": number(value("disk_free_percent")),
+        "disk_read": number(value("disk_read")),
+        "disk_write": number(value("disk_write")),
+        "bytes_in": number(value("bytes_in")),
+        "bytes_out": number(value("bytes_out")),
         "boottime": number(value("boottime")),
     }
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import math
 from array import array
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from clsh.monitor.model import Health, Line, Metric, Report, Sample, Silent, Sum
+from clsh.monitor.processes import Process
+from clsh.monitor.service import Monitor
+from clsh.monitor.settings import Rule
 from clsh.web.api.schemas import SCHEMAS
 from clsh.web.api.table import TABLE
 from tests.support.web import Browser, a_control, a_monitor, an_app, tell
@@ -60,18 +62,14 @@ def _wrong_object(value: dict[str, Any], schema: Mapping[str, Any], at: str) -> 
     return found
 
 
-def process(**fields: Any) -> SimpleNamespace:
-    return SimpleNamespace(
-        **{
-            "node": "n1", "pid": 7, "ppid": 1, "user": "ann", "state": "S", "cpu": 1.5,
-            "rss": 4096, "threads": 2, "started": 1e9, "command": "sleep 9", **fields,
-        }
-    )  # fmt: skip
+def process(user: str = "ann", command: str = "sleep 9") -> Process:
+    return Process("n1", 7, 1, user, "S", 1.5, 4096, 2, 1e9, command)
 
 
-def a_site() -> Any:
+def a_site() -> Monitor:
     """Return a monitor of which every kind of answer has something to tell."""
-    monitor = a_monitor({"red": ["n1", "n2", "n10"], "blue": ["b1"]})
+    rule = Rule("disk", "disk_free_percent", "below", 50.0)
+    monitor = a_monitor({"red": ["n1", "n2", "n10"], "blue": ["b1"]}, alerts=(rule, Rule("silent")))
     tell(monitor, "n1", load_one=2.0, disk_free_percent=40.0)
     tell(monitor, "n10", load_one=8.0, gauge=math.nan)
     now = monitor.clock.unix()
@@ -79,19 +77,19 @@ def a_site() -> Any:
     sums = {"load_one": Sum(5.0, 3), "cpu_num": Sum(10.0, 3)}
     monitor.grid.hear(Report("far", now, 3, 1, sums, {}, "http://far.example.org/"))
     monitor.grid.hear(Health("gmond red", now, False, "no answer"))
-    monitor.alerts.found.append(
-        SimpleNamespace(
-            rule="disk", cluster="red", node="n2", metric="disk_free_percent", value=math.nan,
-            since=now, severity="warning", text="disk is full",
-        )
-    )  # fmt: skip
-
-    async def processes(cluster: Any, nodes: Any) -> list[Any]:
-        silent = SimpleNamespace(node="n2", reason="connection refused")
-        return [process(), process(user="bob", command="Python x"), silent]
-
-    monitor.processes = processes
+    monitor.alerts.evaluate(monitor.grid)
     return monitor
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each monitor tell the same processes."""
+
+    async def processes(self: Monitor, cluster: Any, nodes: Any) -> list[Any]:
+        silent = Silent("red", "n2", 1e9, "connection refused")
+        return [process(), process("bob", "Python x"), silent]
+
+    monkeypatch.setattr(Monitor, "processes", processes)
 
 
 ANSWERS = {
@@ -114,6 +112,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.usefixtures("told")
 async def test_every_answer_is_as_it_is_described() -> None:
     browser = Browser(an_app(a_site(), a_control(facts={"store": "memory"})))
     described = {entry.path: entry.schema for entry in TABLE if entry.method == "GET"}
@@ -167,7 +166,13 @@ async def test_the_errors_are_described_too() -> None:
 
 
 async def test_the_grid() -> None:
-    grid = (await Browser(an_app(a_site())).ask("/api/v1/grid")).json
+    browser = Browser(an_app(a_site()))
+    grid = (await browser.ask("/api/v1/grid")).json
+    monitor_alerts = (await browser.ask("/api/v1/alerts")).json["alerts"]
+    assert {(one["rule"], one["node"]) for one in monitor_alerts} == {
+        ("disk", "n1"),
+        ("silent", "n2"),
+    }
     assert [cluster["name"] for cluster in grid["clusters"]] == ["blue", "red"]
     red = grid["clusters"][1]
     assert (red["up"], red["lost"], red["new"]) == (2, 1, 0)
@@ -179,7 +184,7 @@ async def test_the_grid() -> None:
         "source": "gmond red", "ok": False, "reason": "no answer",
         "at": grid["sources"][0]["at"],
     }  # fmt: skip
-    assert grid["alerts"] == 1
+    assert grid["alerts"] == len(monitor_alerts) == 2
 
 
 @pytest.mark.parametrize(
@@ -220,7 +225,7 @@ async def test_a_node() -> None:
     assert (lost["state"], lost["reason"]) == ("lost", "connection refused <b>")
 
 
-async def test_a_range_has_null_where_nothing_was_heard() -> None:
+async def test_a_range_has_null_where_nothing_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monitor = a_site()
     asked: list[Any] = []
 
@@ -229,7 +234,7 @@ async def test_a_range_has_null_where_nothing_was_heard() -> None:
         values = array("d", [1.23456789, math.nan, math.inf])
         return [Line(1e9, 15.0, values, values, values) for _ in series]
 
-    monitor.range = range_
+    monkeypatch.setattr(monitor, "range", range_)
     browser = Browser(an_app(monitor))
     got = (await browser.ask("/api/v1/range?metric=cpu_idle&cluster=red&node=n1&points=3")).json
     (line,) = got["series"]
@@ -242,6 +247,10 @@ async def test_a_range_has_null_where_nothing_was_heard() -> None:
     assert asked[2] == ([("", "", "a")], 364 * 86400, 300)
 
 
+def metrics(count: int) -> str:
+    return "&".join(f"metric=m{n}" for n in range(count))
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
@@ -250,11 +259,10 @@ async def test_a_range_has_null_where_nothing_was_heard() -> None:
         ("metric=a&node=n1", "'cluster' is missing"),
         ("start=-1h", "'metric' is missing"),
         ("metric=a&points=0", "cannot be '0'"),
-        ("points=4000&" + "&".join(f"metric=m{n}" for n in range(101)), "too many"),
-        ("points=1&" + "&".join(f"metric=m{n}" for n in range(501)) + "&cluster=red&node=n1&node=n2",
-         "too many"),
+        ("points=4000&" + metrics(101), "too many"),
+        ("points=1&cluster=red&node=n1&node=n2&" + metrics(501), "too many"),
     ],
-)  # fmt: skip
+)
 async def test_a_range_that_cannot_be(query: str, words: str) -> None:
     got = await Browser(an_app(a_site())).ask(f"/api/v1/range?{query}")
     assert got.status == 400
@@ -290,6 +298,7 @@ async def test_heat_of_a_metric_that_goes_below_zero() -> None:
     ("query", "pids", "silent"),
     [("", 2, 1), ("user=bob", 1, 1), ("q=PYTHON", 1, 1), ("user=eve", 0, 1)],
 )
+@pytest.mark.usefixtures("told")
 async def test_processes(query: str, pids: int, silent: int) -> None:
     got = (await Browser(an_app(a_site())).ask(f"/api/v1/processes?{query}")).json
     assert (got["total"], len(got["processes"]), len(got["silent"])) == (pids, pids, silent)

@@ -96,7 +96,7 @@ async def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "_NODES_AT_ONCE", 3)
     monitor = a_monitor({"red": [f"n{n}" for n in range(20)]})
     for n in range(20):
-        tell(monitor, f"n{n}", **{f"m{k}": 1.0 for k in range(10)})
+        tell(monitor, f"n{n}", "red", **dict.fromkeys(map("m{}".format, range(10)), 1.0))
     found = await asked(monitor)
     assert sum(map(len, found.values())) <= 60 + 5
     assert len(found) <= 10 + 5

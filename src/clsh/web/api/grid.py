@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from clsh.monitor.model import Silent
 from clsh.web import views
+from clsh.web.answers import number
 from clsh.web.asking import missing
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ async def node(site: Site, asked: Asked) -> object:
     return {
         "version": site.monitor.grid.version,
         **views.node_row(found),
-        "tn": views.number(found.tn_s()),
+        "tn": number(found.tn_s()),
         "tmax": found.tmax_s,
         "dmax": found.dmax_s,
         "metrics": views.metric_rows(found),
@@ -102,7 +104,7 @@ async def processes(site: Site, asked: Asked) -> object:
     silent: list[dict[str, object]] = []
     rows: list[dict[str, object]] = []
     for one in told:
-        if hasattr(one, "reason"):
+        if isinstance(one, Silent):
             silent.append({"node": one.node, "reason": one.reason})
         elif (not user or one.user == user) and words in one.command.casefold():
             rows.append(_process_row(one))
@@ -120,10 +122,10 @@ def _process_row(process: Process) -> dict[str, object]:
         "ppid": process.ppid,
         "user": process.user,
         "state": process.state,
-        "cpu": views.number(process.cpu),
+        "cpu": number(process.cpu),
         "rss": process.rss,
         "threads": process.threads,
-        "started": views.number(process.started),
+        "started": number(process.started),
         "command": process.command,
     }
 

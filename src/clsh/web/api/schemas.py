@@ -49,6 +49,10 @@ _NODE: Mapping[str, Schema] = {
     "heard_at": NUMBER_OR_NULL,
     **_TOTALS,
     "disk_free_percent": NUMBER_OR_NULL,
+    "disk_read": NUMBER_OR_NULL,
+    "disk_write": NUMBER_OR_NULL,
+    "bytes_in": NUMBER_OR_NULL,
+    "bytes_out": NUMBER_OR_NULL,
     "boottime": NUMBER_OR_NULL,
 }
 _PAGE: Mapping[str, Schema] = {
