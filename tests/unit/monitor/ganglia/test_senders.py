@@ -68,7 +68,8 @@ def test_units_and_types() -> None:
     (one,) = hear(
         senders(),
         Metadata("n1", "mem_free", "float", "KB"), Told("n1", "mem_free", "float", 2.0, "%.0f"),
-        Metadata("n1", "mem_odd", "strange", "KB", tmax_s=2**32 - 1), Told("n1", "mem_odd", "uint", 3, "%u"),
+        Metadata("n1", "mem_odd", "strange", "KB", tmax_s=2**32 - 1),
+        Told("n1", "mem_odd", "uint", 3, "%u"),
         Metadata("n1", "text", "string"), Told("n1", "text", "string", "x" * 1200),
         Metadata("n1", "bad", "float"), Told("n1", "bad", "string", "fast"),
         Metadata("n1", "nan", "float"), Told("n1", "nan", "string", "nan"),
