@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _PREFIX = "clsh_"
 _OURS = '{__name__=~"clsh_.+"}'
 _WRITE_S, _READ_S = 10, 30
+_DAY_S, _YEAR_S = 86_400, 366 * 86_400
 _NAMES = 6000  # characters of node names in one query, which may have 16,384
 _LOOK_BACK = ("10m", "1h", "1d", "30d")
 
@@ -119,8 +120,10 @@ class VictoriaMetricsStore:
         return None
 
     def known(self) -> list[Series]:
-        """See Store.known."""
-        data = self._json("/api/v1/series", {"match[]": _OURS, "start": "0"})
+        """See Store.known: those of the last year."""
+        now = self._clock.unix()
+        span = {"start": f"{now - _YEAR_S:.0f}", "end": f"{now + _DAY_S:.0f}"}
+        data = self._json("/api/v1/series", {"match[]": _OURS, **span})
         return [_series(labels) for labels in cast("list[dict[str, str]]", data)]
 
     def trouble(self) -> str:
