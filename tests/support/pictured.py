@@ -42,12 +42,15 @@ class Pictured:
         self.settings = Settings(grid=name or "grid")
         self.grid = Grid(self.settings.grid, {}, clock, self.settings.interval_s)
         self.alerts = Alerting()
-        self.store_trouble = ""
+        self.trouble = ""
         self.told: list[Process | Silent] = []
         self.asked: list[int] = []
         self.clusters = clusters
         self._changed = asyncio.Event()
         self.grid.on_change = self._change
+
+    def store_trouble(self) -> str:
+        return self.trouble
 
     def _change(self) -> None:
         self._changed.set()
@@ -65,10 +68,20 @@ class Pictured:
             for place, node in enumerate(nodes):
                 if node in lost and node in getattr(self.grid.clusters.get(cluster), "nodes", ()):
                     continue
-                self.grid.hear(Sample(cluster, node, now, values(place, now) | more, address=f"10.1.{place // 250}.{place % 250}"))
+                self.grid.hear(
+                    Sample(
+                        cluster,
+                        node,
+                        now,
+                        values(place, now) | more,
+                        address=f"10.1.{place // 250}.{place % 250}",
+                    )
+                )
         for cluster, nodes in self.clusters.items():
             for node in set(nodes) & set(lost):
-                self.grid.hear(Silent(cluster, node, now, "connection lost: no answer to keep-alive for 6 s"))
+                self.grid.hear(
+                    Silent(cluster, node, now, "connection lost: no answer to keep-alive for 6 s")
+                )
         self.grid.tick()
 
     async def range(
@@ -127,13 +140,14 @@ def values(place: int, now: float) -> dict[str, Value]:
         "cpu_num": 4.0, "cpu_idle": 100 - busy, "cpu_user": busy * 0.7, "cpu_system": busy * 0.2,
         "cpu_nice": 0.0, "cpu_wio": busy * 0.1, "cpu_steal": 0.0, "load_one": load,
         "load_five": load * 0.9, "load_fifteen": load * 0.8, "mem_total": 15.6 * GB,
-        "mem_free": free / 3, "mem_available": free, "mem_buffers": 0.2 * GB, "mem_cached": free / 2,
-        "swap_free": 2.0 * GB, "swap_total": 2.0 * GB, "pkts_in": 900.0 + place, "pkts_out": 700.0,
-        "bytes_in": 2.6e7 * (1 + place % 3), "bytes_out": 1.5e7, "proc_total": 160.0 + place % 90,
-        "proc_run": 2.0, "disk_free": 210.0 * GB, "disk_total": 480.0 * GB,
-        "disk_free_percent": 44.0, "disk_read": 1.2e6, "disk_write": 3.4e6,
-        "boottime": now - 86400 * (8 + place % 150), "uptime": 86400.0 * (8 + place % 150),
-        "os_name": "Linux", "os_release": "6.1.0-18-amd64", "machine_type": "x86_64",
+        "mem_free": free / 3, "mem_available": free, "mem_buffers": 0.2 * GB,
+        "mem_cached": free / 2, "swap_free": 2.0 * GB, "swap_total": 2.0 * GB,
+        "pkts_in": 900.0 + place, "pkts_out": 700.0, "bytes_in": 2.6e7 * (1 + place % 3),
+        "bytes_out": 1.5e7, "proc_total": 160.0 + place % 90, "proc_run": 2.0,
+        "disk_free": 210.0 * GB, "disk_total": 480.0 * GB, "disk_free_percent": 44.0,
+        "disk_read": 1.2e6, "disk_write": 3.4e6, "boottime": now - 86400 * (8 + place % 150),
+        "uptime": 86400.0 * (8 + place % 150), "os_name": "Linux",
+        "os_release": "6.1.0-18-amd64", "machine_type": "x86_64",
     }  # fmt: skip
     assert numbers.keys() <= METRICS.keys()
     return numbers

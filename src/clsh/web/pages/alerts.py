@@ -32,6 +32,8 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
 
 
 def _words(rule: Rule, words: Words) -> str:
+    if not rule.metric:
+        return words.tr("a node is lost")
     limit = rule.limit if isinstance(rule.limit, str) else number(rule.limit)
     sign = {"above": ">", "below": "<", "equal": "="}[rule.comparison]
     text = f"{rule.metric} {sign} {limit}"

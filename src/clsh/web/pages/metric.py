@@ -15,10 +15,7 @@ from clsh.web.pages.node import metric_title
 from clsh.web.pages.words import quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from clsh.monitor.grid import NodeState
-    from clsh.monitor.model import Metric
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked
 
@@ -33,10 +30,8 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
     metric = asked.names["metric"]
     nodes = views.ordered(cluster)
     units = units_of(cluster, metric)
-    metrics: Mapping[str, Metric] = next(
-        (node.metrics for node in nodes if metric in node.metrics), {}
-    )
-    title = metric_title(words, metric, metrics)
+    definition = next((node.metrics[metric] for node in nodes if metric in node.metrics), None)
+    title = metric_title(words, metric, {metric: definition} if definition else {})
     told = [(value, node) for node in nodes if (value := _value(node, metric)) is not None]
     told.sort(key=lambda pair: pair[0])
     cells = heat(asked, cluster.name, nodes, metric, units)
@@ -68,7 +63,7 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
         "cluster_link": asked.to_cluster(cluster.name),
         "title": title,
         "metric": metric,
-        "description": (metrics.get(metric) or known(metric)).description,
+        "description": (definition or known(metric)).description,
         "ends": [_end(asked, told[place], units) for place in (0, -1)] if told else [],
         "metrics": numeric(cluster),
         "heads": _heads(asked),

@@ -13,7 +13,7 @@ from clsh.web.pages.asked import Page, Part, Watch
 from clsh.web.pages.charts import Chart, Want, plain
 from clsh.web.pages.overview import four, of_values
 from clsh.web.pages.troubles import SHOWN, troubles
-from clsh.web.pages.words import quantity
+from clsh.web.pages.words import quantity, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -179,7 +179,7 @@ def _facts(words: Words, node: NodeState) -> list[Fact]:
 
 def _written(words: Words, name: str, value: Value, metric: Metric) -> tuple[str, str]:
     if isinstance(value, str):
-        return value, metric.units
+        return visible(value), metric.units
     if metric.type == "timestamp" and 0 < value < 1e11:
         return datetime.fromtimestamp(value, words.zone).strftime("%Y-%m-%d %H:%M:%S"), ""
     if name == "uptime":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clsh.monitor.model import Silent
 from clsh.web.pages.asked import Page, Part, Watch
-from clsh.web.pages.words import quantity
+from clsh.web.pages.words import quantity, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,10 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
         "count": len(found),
         "silent": silent,
         "answered": len({one.node for one in told if not isinstance(one, Silent)}),
-        "rows": [(one, " ".join(quantity(one.rss, "bytes"))) for one in found[:SHOWN]],
+        "rows": [
+            (one, visible(one.command), " ".join(quantity(one.rss, "bytes")))
+            for one in found[:SHOWN]
+        ],
         "homes": _homes(monitor, asked, cluster),
         "heads": [
             (name, head, asked.link(sort=_turned(asked, name)), _way(asked, name), wide_only)

@@ -7,7 +7,6 @@ for the browser to draw; with `as=parts` what changes while it is open.
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -46,6 +45,11 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parents[1]
 _YEAR_S = 366 * 86400
 _LONGEST_QUERY = 4096
+_KINDS = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
 
 
 def _read(folder: str) -> dict[str, bytes]:
@@ -91,9 +95,7 @@ def routes(monitor: Monitor) -> list[Route]:
 
 def _static(answers: Answers) -> Callable[[Request], Awaitable[Response]]:
     async def make(name: str) -> Made:
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        text = kind.startswith("text/")
-        return Made(_FILES[name], f"{kind}; charset=utf-8" if text else kind)
+        return Made(_FILES[name], _KINDS.get(name.rpartition(".")[2], "text/plain"))
 
     async def answer(request: Request) -> Response:
         name = str(request.path_params["name"])
@@ -179,10 +181,8 @@ def _blocks(page: Page, values: dict[str, object]) -> dict[str, str]:
 
 
 def _since(asked: Asked) -> float:
-    try:
-        return min(max(float(asked.query.get("since", "")), asked.span.start), asked.span.end)
-    except ValueError:
-        return asked.span.start
+    since = spans.moment(asked.query.get("since", ""), asked.words.zone)
+    return asked.span.start if since is None else min(max(since, asked.span.start), asked.span.end)
 
 
 def understand(request: Request, now: float, language: str) -> Asked:

@@ -58,8 +58,8 @@ def parse(query: Mapping[str, str], now: float, zone: tzinfo) -> Span:
 
     Both ends are Unix seconds, or local times as a browser's date field writes them.
     """
-    start = _moment(query.get("start", ""), zone)
-    end = _moment(query.get("end", ""), zone)
+    start = moment(query.get("start", ""), zone)
+    end = moment(query.get("end", ""), zone)
     if start is not None and end is not None:
         start, end = min(start, end), min(max(start, end), now)
         start = max(min(start, end - _SHORTEST_S), 0.0)
@@ -70,7 +70,8 @@ def parse(query: Mapping[str, str], now: float, zone: tzinfo) -> Span:
     return Span(name, now - RANGES[name], now)
 
 
-def _moment(text: str, zone: tzinfo) -> float | None:
+def moment(text: str, zone: tzinfo) -> float | None:
+    """Return the Unix time that a text means, None when it means none."""
     try:
         value = float(text)
     except ValueError:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "ko": "한국어", "zh": "中文"}
-_CATALOGUES = {"en": "en", "ko": "ko", "zh": "zh_CN"}
+# Read when the module is: later it would block the event loop.
+_CATALOGUES = {"en": translator("en"), "ko": translator("ko"), "zh": translator("zh_CN")}
 _HTML_CODES = {"en": "en", "ko": "ko", "zh": "zh-CN"}
 
 _SIZES = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
@@ -61,12 +62,12 @@ class Words:
 
     def tr(self, message: str, /, **values: object) -> Markup:
         """Return the message as HTML, with `{name}` fields filled in and escaped."""
-        text = Markup(translator(_CATALOGUES[self.language])(message))  # noqa: S704 - ours
+        text = Markup(_CATALOGUES[self.language](message))  # noqa: S704 - ours
         return text.format(**values) if values else text
 
     def said(self, message: str) -> str:
         """Return a message for an attribute or a script, which escape it themselves."""
-        return translator(_CATALOGUES[self.language])(message)
+        return _CATALOGUES[self.language](message)
 
     def bold(self, value: object) -> Markup:
         """Return a value that the eye is to find first; numbers with separators."""
@@ -120,6 +121,13 @@ class Words:
     def iso(self, at: float) -> str:
         """Return a moment for machines."""
         return datetime.fromtimestamp(at, self.zone).isoformat(timespec="seconds")
+
+
+def visible(text: str) -> str:
+    """Return a text of a node with what is not printable spelt out, marks of direction too."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def base(units: str) -> int:
