@@ -14,7 +14,8 @@ import json, sys, time
 from pathlib import Path
 from clsh.monitor.catalogue import METRICS
 from clsh.monitor.ganglia.news import Translator
-from clsh.monitor.ganglia.xml import Reader, XmlError
+from clsh.monitor.ganglia.content import XmlError
+from clsh.monitor.ganglia.xml import Reader
 
 BEGIN = b'<?xml version="1.0"?><GANGLIA_XML><CLUSTER NAME="c">'
 PIECE = 64 << 10

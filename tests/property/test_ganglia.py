@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clsh.monitor.catalogue import METRICS
+from clsh.monitor.ganglia.content import Limits, XmlError
 from clsh.monitor.ganglia.markup import encoded, escaped, header
 from clsh.monitor.ganglia.news import Translator
 from clsh.monitor.ganglia.senders import Limits as SenderLimits
 from clsh.monitor.ganglia.senders import Senders
 from clsh.monitor.ganglia.xdr import Metadata, Packet, PacketError, Request, Told, decode, encode
-from clsh.monitor.ganglia.xml import Limits, Reader, XmlError
+from clsh.monitor.ganglia.xml import Reader
 from tests.support.ganglia import hosts, read, recorded
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40)

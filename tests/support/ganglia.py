@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clsh.monitor.ganglia.xml import HostRead, Read, Reader
+from clsh.monitor.ganglia.content import HostRead, Read
+from clsh.monitor.ganglia.xml import Reader
 from clsh.monitor.grid import Grid
 
 if TYPE_CHECKING:

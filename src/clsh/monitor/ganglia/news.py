@@ -9,13 +9,13 @@ import math
 from typing import TYPE_CHECKING, get_args
 
 from clsh.monitor.ganglia import names, units
-from clsh.monitor.ganglia.xml import HostRead
+from clsh.monitor.ganglia.content import HostRead
 from clsh.monitor.model import Metric, Report, Sample, Silent, Slope, Sum, ValueType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from clsh.monitor.ganglia.xml import MetricRead, Place, Read
+    from clsh.monitor.ganglia.content import MetricRead, Place, Read
     from clsh.monitor.model import Value
 
 LONGEST_TEXT = 2000  # of a string metric

@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError, ConfigError, UsageError
+from clsh.monitor.ganglia.content import LIMITS, RefusedError
 from clsh.monitor.ganglia.news import Translator
-from clsh.monitor.ganglia.xml import LIMITS, Reader, RefusedError
+from clsh.monitor.ganglia.xml import Reader
 from clsh.monitor.model import Health, Sample, Silent
 from clsh.nodes import entry
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from clsh.monitor.ganglia.xml import Limits, Read
+    from clsh.monitor.ganglia.content import Limits, Read
     from clsh.monitor.model import News
     from clsh.monitor.source import SourceContext
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from clsh.monitor.ganglia.xml import HostRead, Limits, Place, Reader, RefusedError, XmlError
+from clsh.monitor.ganglia.content import HostRead, Limits, Place, RefusedError, XmlError
+from clsh.monitor.ganglia.xml import Reader
 from tests.support.ganglia import FILES, hosts, plainly, read, recorded
 
 GMETAD = "gmetad-8651-all.xml"
@@ -85,6 +86,17 @@ def test_unescaped_characters_are_mended(piece: int) -> None:
     assert "cluster 'alpha', host 'node2': METRIC 'machine_type'" in troubles[0]
 
 
+@pytest.mark.parametrize("back", range(1, 50, 6))
+def test_a_broken_tag_between_two_pieces_is_mended(back: int) -> None:
+    """The reader parses 16 KB at a time."""
+    begin = b'<GANGLIA_XML><CLUSTER NAME="c"><HOST NAME="h">'
+    tag = b'<METRIC NAME="m" VAL="a<b" TYPE="string" UNITS=""/>'
+    data = begin + b" " * ((16 << 10) - len(begin) - back) + tag + b"</HOST></CLUSTER>"
+    reads, troubles = read(data + b"</GANGLIA_XML>")
+    assert hosts(reads) == {"h": {"m": "a<b"}}
+    assert len(troubles) == 1
+
+
 def test_references_to_controls_are_text() -> None:
     reads, troubles = read(wrapped('<HOST NAME="h"><METRIC NAME="m" VAL="&#27;[2J"/></HOST>'))
     assert hosts(reads) == {"h": {"m": "&#27;[2J"}}
@@ -104,6 +116,7 @@ def test_host_names_may_be_mended_too() -> None:
         (b'<METRIC NAME="load_five"', b'<METRIC =NAME="load_five"', {"node2": 37}),
         (b"</HOST>", b"", {}),
         (b"<EXTRA_DATA>", b"<EXTRA_DATA>\x01 & <1>", {"node2": 37}),
+        (b"<EXTRA_DATA>", b"<EXTRA-DATA =", {"node2": 37}),
     ],
 )
 @pytest.mark.parametrize("piece", [1 << 20, 11])

@@ -9,8 +9,8 @@ import pytest
 
 from clsh.base.clock import SystemClock
 from clsh.base.errors import ConfigError
+from clsh.monitor.ganglia.content import Limits
 from clsh.monitor.ganglia.poll import Poller
-from clsh.monitor.ganglia.xml import Limits
 from clsh.monitor.model import Health, News, Sample, Silent
 from clsh.monitor.settings import SourceSettings
 from clsh.monitor.source import SourceContext
