@@ -35,7 +35,7 @@ def dropped(lines: Iterable[bytes]) -> tuple[dict[str, float], dict[str, Metric]
         if header := _FILE.fullmatch(raw):
             path = text(header[1], 200)
             continue
-        line = text(raw, 200).partition("#")[0].split(None, 2)
+        line = text(raw.replace(b"\t", b" "), 200).partition("#")[0].split(None, 2)
         if not line:
             continue
         name, *rest = line
