@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -153,6 +155,13 @@ class Person:
         text = Path(f"/proc/{pid}/limits").read_text()
         line = next(line for line in text.splitlines() if line.startswith("Max open files"))
         return [int(word) for word in line.split()[3:5]]
+
+    def kill(self, pid: int) -> None:
+        """End a manager in the background by KILL, and wait until it is gone."""
+        handle = os.pidfd_open(pid)
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        select.select([handle], [], [], 10)
+        os.close(handle)
 
     def foreground(self, *words: str, **more: Any) -> subprocess.Popen[str]:
         """Start it as a child of this process; `answers` waits for it."""
