@@ -25,8 +25,7 @@ def language() -> str:
 
 
 @functools.cache
-def translator(code: str) -> Callable[[str], str]:
-    """Return what turns an English message into the language of `code` (`ko`, `zh_CN`)."""
+def _lookup(code: str) -> Callable[[str], str]:
     if code.startswith("en"):
         return str
     import gettext
@@ -37,5 +36,5 @@ def translator(code: str) -> Callable[[str], str]:
 
 def tr(message: str, /, **values: object) -> str:
     """Return `message` in the user's language, with `{name}` fields filled in."""
-    text = translator(language())(message)
+    text = _lookup(language())(message)
     return text.format(**values) if values else text

@@ -1,1 +1,0 @@
-"""The manager: one process that hears the nodes, keeps what it hears, and shows it."""

@@ -1,1 +1,0 @@
-"""How ticks become chunks, roll-ups and lines; no file is touched here."""

@@ -1,1 +1,0 @@
-"""The JSON API: one table of routes, what each may be asked, and what it answers."""
