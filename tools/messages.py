@@ -2,10 +2,11 @@
 
     python -m tools.messages
 
-A message is a literal given to `tr`, the text or hint of one of our errors (`render.fail`
-translates both), the HELP of a sub-command, a state of a node, or a phrase in a constant of a
-file that gives variables to `tr`. What is put together by f-strings is not translated, nor
-why a node failed: that is often said by the node.
+A message is a literal given to `tr` (on pages also `said`, and in templates `_`, `said` and
+`words.count`), the title of a metric that we know, the text or hint of one of our errors
+(`render.fail` translates both), the HELP of a sub-command, a state of a node, or a phrase in a
+constant of a file that gives variables to `tr`. What is put together by f-strings is not
+translated, nor why a node failed: that is often said by the node.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
+from jinja2 import Environment, nodes
 
 from clsh.base import errors
+from clsh.monitor.catalogue import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +42,11 @@ def found() -> dict[str, set[str]]:
     for path in sorted(SOURCES.rglob("*.py")):
         for text in _in_tree(ast.parse(path.read_text(encoding="utf-8"))):
             messages.setdefault(text, set()).add(str(path.relative_to(SOURCES)))
+    for path in sorted((SOURCES / "web/templates").glob("*.html")):
+        for text in _in_template(path.read_text(encoding="utf-8")):
+            messages.setdefault(text, set()).add(str(path.relative_to(SOURCES)))
+    for metric in METRICS.values():
+        messages.setdefault(metric.title, set()).add("monitor/catalogue.py")
     return messages
 
 
@@ -69,7 +77,9 @@ def _in_tree(tree: ast.Module) -> Iterator[str]:
                 yield from filter(re.compile(r"[^-\n][^\n]* [^\n]*").fullmatch, phrases)
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=ast.Name(id="tr") | ast.Attribute(attr="tr"), args=[first, *_]):
+            case ast.Call(
+                func=ast.Name(id="tr") | ast.Attribute(attr="tr" | "said"), args=[first, *_]
+            ):
                 yield from _literals(first)
             case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in _ERRORS:
                 hints = [keyword.value for keyword in keywords if keyword.arg == "hint"]
@@ -81,6 +91,19 @@ def _in_tree(tree: ast.Module) -> Iterator[str]:
                 yield from _phrases(states)
             case _:
                 pass
+
+
+def _in_template(text: str) -> Iterator[str]:
+    """Yield what a page's template says; `words.count` has one for 1 and one for more."""
+    for call in Environment(autoescape=True).parse(text).find_all(nodes.Call):
+        match call.node:
+            case nodes.Name(name="_" | "said"):
+                said = call.args[:1]
+            case nodes.Getattr(attr="count"):
+                said = call.args[1:3]
+            case _:
+                continue
+        yield from (one.value for one in said if isinstance(one, nodes.Const))
 
 
 def _translates_a_variable(node: ast.AST) -> bool:

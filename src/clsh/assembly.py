@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clsh.base.clock import Clock
+    from clsh.base.config import Config
+    from clsh.monitor.service import Monitor
+    from clsh.monitor.settings import Settings
+    from clsh.monitor.store import Store
     from clsh.remote.transport import Transport, TransportOptions
+
+
+NO_CLUSTER = "nodes"
+"""Where nodes are shown that the inventory gives no cluster."""
 
 
 def transport(
@@ -39,3 +50,62 @@ def transport(
 
         way = Sudo(way, sudo_password, sudo)
     return way
+
+
+def monitor(
+    config: Config, settings: Settings, state: Path, clock: Clock, way: Transport
+) -> Monitor:
+    """Return the monitor of all nodes in the inventory and of all sources in the settings.
+
+    `way` leads to the nodes, and to this machine for the commands of alerts. Nothing is
+    connected and no store opened before it runs. Raises ConfigError or UsageError for an
+    inventory that is wrong.
+    """
+    from clsh.base import plugins
+    from clsh.monitor.service import Monitor
+    from clsh.monitor.store import StoreContext
+    from clsh.nodes import inventory
+
+    book = inventory.load(config)
+    context = StoreContext(
+        directory=state,
+        url=settings.store_url,
+        limit=settings.store_limit,
+        interval_s=settings.interval_s,
+        clock=clock,
+    )
+
+    def open_store() -> Store:
+        store: Store = plugins.find("clsh.monitor.stores", settings.store)(context)
+        return store
+
+    return Monitor(
+        settings,
+        [(book.clusters.get(node.name, NO_CLUSTER), node) for node in book.nodes()] if book else [],
+        open_store,
+        state,
+        transport=way,
+        here=way,
+        clock=clock,
+    )
+
+
+def watching(config: Config) -> Transport:
+    """Return the way to the nodes for what watches them with nobody there to ask.
+
+    Host keys must be known unless the configuration says otherwise.
+    """
+    from clsh.remote.transport import TransportOptions
+
+    shell = config.shell
+    unsaid = config.origin("shell", "host_keys") == "default"
+    options = TransportOptions(
+        keepalive_s=shell.keepalive,
+        keepalive_count=shell.keepalive_count,
+        host_keys="strict" if unsaid else shell.host_keys,
+        ssh_config=shell.ssh_config,
+        known_hosts=shell.known_hosts,
+        identities=shell.identities,
+        kex=shell.kex,
+    )
+    return transport(options, forced=shell.transport, keep=True)

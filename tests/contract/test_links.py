@@ -127,7 +127,7 @@ async def test_a_close_does_not_overtake_a_kill(reach: Reach) -> None:
     running.cancel()
     await asyncio.wait([running])
     closing = asyncio.create_task(session.aclose())
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)
     reach.relay.go_on()
     await closing
     assert await until(lambda: reach.alive(n) == 0)

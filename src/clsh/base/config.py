@@ -1,7 +1,8 @@
 """The configuration: one TOML file, then the environment, each value with its origin.
 
-`[shell]` is checked here; the other tables are the inventory's, which checks them itself
-(`clsh.nodes.inventory`). Without a file nothing is parsed and TOML is not imported.
+`[shell]` is checked here; the other tables are checked by whom they are for, the inventory
+(`clsh.nodes.inventory`) and the manager (`clsh.monitor.settings`). Without a file nothing
+is parsed and TOML is not imported.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "clsh.toml"
 INVENTORY = ("default", "defaults", "nodes", "groups", "clusters")
+MANAGER = ("manager", "monitor", "alerts", "notify")
 
 _WORD = re.compile(r"[A-Za-z0-9_@.,+^*-]+", re.ASCII)
 
@@ -79,7 +81,7 @@ _RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Every value, and where it came from; `tables` is the inventory as TOML has it.
+    """Every value, and where it came from; `tables` has all but `[shell]` as TOML has it.
 
     `file` is where the configuration is, or would be; `text` is what it holds.
     """
@@ -97,12 +99,14 @@ class Config:
         line = _lines(self.text).get(key)
         return f"{self.file}:{line}" if line else "default"
 
-    def where(self, *key: str) -> str:
-        """Return how an error begins that is about a key in the file, or a table without line."""
-        dotted = ".".join(part if part.isidentifier() else f'"{part}"' for part in key)
+    def where(self, *key: str | int) -> str:
+        """Return how an error begins that is about a key in the file, or a table without line.
+
+        A number in the key is the place in a list of tables: `"alerts", 0, "below"`.
+        """
         lines = _lines(self.text)
         line = next((n for at, n in lines.items() if at[: len(key)] == key), None)
-        return f"{self.file}:{line}: {dotted}" if line else f"{self.file}: {dotted}"
+        return f"{self.file}:{line}: {_dotted(key)}" if line else f"{self.file}: {_dotted(key)}"
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Config:
@@ -115,7 +119,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
     file = Path(named) if named else paths.config_dir(environ) / FILE_NAME
     text = _read(file, must_exist=bool(named))
     config = Config(file, text, tables=_parse(file, text) if text else {})
-    check_keys(config, (), config.tables, ("shell", *INVENTORY))
+    check_keys(config, (), config.tables, ("shell", *INVENTORY, *MANAGER))
     table = config.tables.get("shell", {})
     if not isinstance(table, dict):
         raise ConfigError(f"{config.where('shell')} must be a table", hint="write [shell]")
@@ -133,13 +137,13 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
 
 
 def settings(config: Config) -> list[tuple[tuple[str, ...], object]]:
-    """Return each key with its value: all of `[shell]`, and the inventory as it is written."""
+    """Return each key with its value: all of `[shell]`, and the rest as it is written."""
     shell = [(("shell", f.name), getattr(config.shell, f.name)) for f in fields(Shell)]
     return [*shell, *_flat((), config.tables)]
 
 
 def check_keys(
-    config: Config, at: tuple[str, ...], table: Iterable[str], known: Iterable[str]
+    config: Config, at: tuple[str | int, ...], table: Iterable[str], known: Iterable[str]
 ) -> None:
     """Raise ConfigError for a key that is not known, naming the nearest one that is."""
     names = list(known)
@@ -243,6 +247,16 @@ def _file(value: object) -> str:
         raise ValueError("below a home directory that exists") from error
 
 
+def _dotted(key: Iterable[str | int]) -> str:
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += "." * bool(text) + (part if part.isidentifier() else f'"{part}"')
+    return text
+
+
 def _flat(at: tuple[str, ...], value: object) -> list[tuple[tuple[str, ...], object]]:
     if not isinstance(value, dict):
         return [(at, value)]
@@ -251,16 +265,19 @@ def _flat(at: tuple[str, ...], value: object) -> list[tuple[tuple[str, ...], obj
 
 
 @functools.lru_cache(maxsize=2)
-def _lines(text: str) -> dict[tuple[str, ...], int]:
+def _lines(text: str) -> dict[tuple[str | int, ...], int]:
     """Return the line of each key in TOML that is known to be good.
+
+    What is in the first `[[alerts]]` has the key `("alerts", 0, ...)`.
 
     A document is statements on lines of their own, and no proper part of a statement that
     ends at a line is TOML: so the shortest run of lines that parses is one statement.
     """
     import tomllib
 
-    found: dict[tuple[str, ...], int] = {}
-    table: tuple[str, ...] = ()
+    found: dict[tuple[str | int, ...], int] = {}
+    table: tuple[str | int, ...] = ()
+    counts: dict[tuple[str, ...], int] = {}
     start, statement = 1, ""
     for number, line in enumerate(text.split("\n"), 1):
         statement += f"{line}\n"
@@ -269,7 +286,11 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
         except ValueError:
             continue
         if statement.lstrip().startswith("["):
-            table = _header(parsed)
+            table = header = _header(parsed)
+            if statement.lstrip().startswith("[["):
+                counts[header] = counts.get(header, -1) + 1
+                found.setdefault(header, start)
+                table = (*header, counts[header])
             found[table] = start
         else:
             found.update(((*table, *key), start) for key, _ in _flat((), parsed))

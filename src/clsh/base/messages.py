@@ -25,7 +25,8 @@ def language() -> str:
 
 
 @functools.cache
-def _lookup(code: str) -> Callable[[str], str]:
+def translator(code: str) -> Callable[[str], str]:
+    """Return what turns an English message into the language of `code` (`ko`, `zh_CN`)."""
     if code.startswith("en"):
         return str
     import gettext
@@ -36,5 +37,5 @@ def _lookup(code: str) -> Callable[[str], str]:
 
 def tr(message: str, /, **values: object) -> str:
     """Return `message` in the user's language, with `{name}` fields filled in."""
-    text = _lookup(language())(message)
+    text = translator(language())(message)
     return text.format(**values) if values else text

@@ -16,6 +16,7 @@ from clsh.base.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from importlib.metadata import EntryPoint
     from typing import Any
 
 
@@ -23,6 +24,11 @@ def names(package: str) -> list[str]:
     """Return the built-in names in `package`, sorted; helpers (`_name`) are left out."""
     path = importlib.import_module(package).__path__
     return sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
+
+
+def is_registered(package: str, name: str) -> bool:
+    """Tell whether a third party has registered `name`; nothing of it is imported."""
+    return bool(_registered(package, name))
 
 
 def find(package: str, name: str) -> Callable[..., Any]:
@@ -35,14 +41,17 @@ def find(package: str, name: str) -> Callable[..., Any]:
         if importlib.util.find_spec(module) is not None:
             build: Callable[..., Any] = importlib.import_module(module).build
             return build
-    from importlib import metadata  # costs 8 ms, and is seldom needed
-
-    for entry in metadata.entry_points(group=package):
-        if entry.name == name:
-            loaded: Callable[..., Any] = entry.load()
-            return loaded
+    for entry in _registered(package, name):
+        loaded: Callable[..., Any] = entry.load()
+        return loaded
     kind = package.rpartition(".")[2].rstrip("s")
     raise ConfigError(
         f"there is no {kind} named '{name}'",
         hint=f"choose one of: {', '.join(names(package))}",
     )
+
+
+def _registered(package: str, name: str) -> list[EntryPoint]:
+    from importlib import metadata  # costs 8 ms, and is seldom needed
+
+    return [entry for entry in metadata.entry_points(group=package) if entry.name == name]

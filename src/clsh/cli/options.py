@@ -14,7 +14,7 @@ from clsh.base.errors import UsageError
 from clsh.base.messages import tr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 _USAGE = """\
 clsh [options] COMMAND [ARG...]       run on many nodes; options end at COMMAND
@@ -163,19 +163,30 @@ def _build() -> tuple[argparse.ArgumentParser, frozenset[str]]:
         ("other", _OTHER),
     ):
         group = parsing.add_argument_group(title)
-        for flags, value, english in rows:
-            text = tr(english)
-            names = flags.split()
-            if not value:
-                group.add_argument(*names, action="store_true", help=text)
-                continue
-            _add_valued(group.add_argument, names, value, text)
-            if not value.startswith("["):
-                valued.update(names)
+        for row in rows:
+            valued.update(_add(group.add_argument, row))
     aliases = ("-w", "-H")  # of clush and pdsh, and of pssh
     parsing.add_argument(*aliases, dest="hosts", action="append", help=argparse.SUPPRESS)
     parsing.set_defaults(hosts=[], exclude=[], group=[], env=[])
     return parsing, frozenset(valued.union(aliases))
+
+
+def share(add: Callable[..., object], names: Collection[str]) -> None:
+    """Add to another command those options of clsh whose last flag is in `names`."""
+    for row in (*_NODES, *_RUNNING):
+        if row[0].split()[-1] in names:
+            _add(add, row)
+
+
+def _add(add: Callable[..., object], row: tuple[str, str, str]) -> list[str]:
+    """Add one option; returns its flags when they take the next word."""
+    flags, value, english = row
+    names, text = flags.split(), tr(english)
+    if not value:
+        add(*names, action="store_true", help=text)
+        return []
+    _add_valued(add, names, value, text)
+    return [] if value.startswith("[") else names
 
 
 def _add_valued(add: Callable[..., object], names: list[str], value: str, text: str) -> None:

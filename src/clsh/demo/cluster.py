@@ -22,6 +22,8 @@ from clsh.nodes.nodeset import fold
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
+    from clsh.demo.layer import Reach
+
 
 class Flavour(Protocol):
     """One way to run the nodes; all but `up` and `down` need it to be up."""
@@ -52,6 +54,10 @@ class Flavour(Protocol):
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the environment for that."""
+        ...
+
+    def reach(self) -> Reach:
+        """Return how a command reaches the nodes that otherwise stays where it is."""
         ...
 
 
@@ -127,6 +133,10 @@ class Cluster:
             os.execvpe(entered[0], entered, environ)  # noqa: S606 - the caller's own command
         except OSError as error:
             raise ClshError(f"cannot run {argv[0]!r}: {error.strerror}") from error
+
+    def reach(self) -> Reach:
+        """Return how the nodes are reached from this machine; raises ClshError when none run."""
+        return self._flavours[self._up().flavour].reach()
 
     def _up(self) -> Status:
         if status := self.status():

@@ -6,12 +6,14 @@ Every node shows this machine's own file system with the files made here laid ov
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, NamedTuple
 
 from clsh.base.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 MOST_NODES = 250
 HEAD = "head"
@@ -42,6 +44,16 @@ Subsystem sftp internal-sftp
 {more}Match User carol
     PasswordAuthentication yes
 """
+
+
+class Reach(NamedTuple):
+    """How the nodes are reached: words before a command, and the configuration that names them.
+
+    The command keeps this machine's files; only its network is that of the nodes.
+    """
+
+    before: list[str]
+    config: Path
 
 
 def node_names(count: int) -> list[str]:
@@ -94,6 +106,21 @@ def files(
         "node/etc/ssh/ssh_config": (0o644, "# The demo needs none: keys are where ssh looks.\n"),
         "node/etc/sudoers.d/clsh-demo": (0o440, "alice ALL=(ALL:ALL) ALL\n"),
     }
+
+
+def inventory(folder: Path, user: str, nodes: Mapping[str, tuple[str, int]]) -> str:
+    """Return the configuration that tells clsh how nodes at these ports are reached.
+
+    `folder` has `id_ed25519`, `known_hosts` and an `ssh_config`.
+    """
+    files = {"identity": "id_ed25519", "known_hosts": "known_hosts", "config": "ssh_config"}
+    # A JSON string is a TOML string.
+    lines = ["[defaults]", f"user = {json.dumps(user)}"]
+    lines += [f"{key} = {json.dumps(str(folder / name))}" for key, name in files.items()]
+    lines += ["", "[clusters.demo]", f"nodes = {json.dumps(list(nodes))}"]
+    for name, (address, port) in nodes.items():
+        lines += ["", f"[nodes.{name}]", f'address = "{address}"', f"port = {port}"]
+    return _lines(lines)
 
 
 def _without(table: str, names: set[str]) -> list[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError
 from clsh.demo.launch import launch
+from clsh.demo.layer import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,6 +70,10 @@ class Loopback:
         own = str(Path(sys.executable).parent)
         path = os.pathsep.join([own, environ.get("PATH", os.defpath)])
         return {**environ, "PATH": path, "CLSH_CONFIG": str(self._folder / "clsh.toml")}
+
+    def reach(self) -> Reach:
+        """Return that a command reaches the nodes from here by their configuration."""
+        return Reach([], self._folder / "clsh.toml")
 
     def _must(self, line: str) -> None:
         if reason := self._ask(line):

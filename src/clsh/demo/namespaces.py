@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from clsh.base.errors import ClshError
 from clsh.demo import layer, processes, scripts
 from clsh.demo.launch import launch
+from clsh.demo.layer import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,6 +74,7 @@ class Namespaces:
         self._state = state.resolve()
         self._script = self._state / "head.sh"
         self._log = self._state / "log"
+        self._access = self._state / "access"
 
     def up(self, names: Sequence[str]) -> None:
         """Start head and nodes; raises ClshError, leaving nothing, when one does not start."""
@@ -107,7 +109,8 @@ class Namespaces:
             stubborn = processes.end(_strangers(found), signal.SIGTERM, 0.5)
             processes.end([*stubborn, found.head], signal.SIGKILL, _GONE_S)
             processes.end([found.holder], signal.SIGKILL, _GONE_S)  # it ends by itself
-        shutil.rmtree(self._state / "layer", ignore_errors=True)
+        for folder in (self._state / "layer", self._access):
+            shutil.rmtree(folder, ignore_errors=True)
         # Never by rmtree: were anything still mounted there, it would be emptied.
         with contextlib.suppress(FileNotFoundError):
             (self._state / "root").rmdir()
@@ -154,6 +157,11 @@ class Namespaces:
         kept = {name: value for name, value in environ.items() if name != "SSH_AUTH_SOCK"}
         return kept | {"HOME": "/home/root", "USER": "root", "LOGNAME": "root", "PATH": path}
 
+    def reach(self) -> Reach:
+        """Return how a command reaches the nodes by the head's network, and nothing else of it."""
+        head = str(self._found().head.pid)
+        return Reach(["nsenter", "--target", head, "--net", "--"], self._access / "clsh.toml")
+
     def _found(self) -> Running:
         found = self.running()
         if not found:
@@ -168,12 +176,15 @@ class Namespaces:
             Path("/etc/group").read_text(),
             openssh_version(said),
         )
+        places = {name: (address, 22) for name, address in nodes.items()}
         laid = {f"layer/{path}": content for path, content in texts.items()}
         for name, (mode, text) in {
             **laid,
             "layer/start.sh": (0o644, scripts.START),
             "layer/node.sh": (0o644, scripts.NODE),
             "head.sh": (0o644, scripts.HEAD),
+            "access/ssh_config": (0o644, "# Nothing of your own ssh_config is used.\n"),
+            "access/clsh.toml": (0o644, layer.inventory(self._access, "root", places)),
         }.items():
             path = self._state / name
             path.parent.mkdir(parents=True, exist_ok=True)

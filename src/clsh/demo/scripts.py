@@ -74,6 +74,9 @@ for entry in root:0 $users; do
     chown -R "${entry#*:}:${entry#*:}" "$user"
 done
 
+# For what reaches the nodes without seeing the head's files.
+cp -p "$demo/known_hosts" root/.ssh/id_ed25519 "$state/access/"
+
 # The head's root.
 for path in /* /home/*; do
     case $path in
@@ -142,6 +145,8 @@ ip link add eth0 address "02:00:$(printf '%02x:%02x:%02x:%02x' $(echo "$address"
 ip address add "$address/16" dev eth0
 ip link set eth0 up
 nsenter --net=/.demo/proc/1/ns/net ip link set "v$name" master demo up
+# Who asked for this address while nobody had it would be told so for a while yet.
+nsenter --net=/.demo/proc/1/ns/net ip neighbour flush to "$address" dev demo 2>/dev/null || :
 
 mount -t overlay -o "lowerdir=layer:/.demo/layer/node:/.demo/real" \
     -o upperdir=upper,workdir=work clsh-demo root

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
 
-from clsh.demo.layer import PASSWORD
+from clsh.demo.layer import PASSWORD, inventory
 from clsh.demo.server_command import ServerCommand
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class Servers:
         lines = [f"[{ADDRESS}]:{node.port} {node.host_key}\n" for node in self.nodes.values()]
         (self._folder / "known_hosts").write_text("".join(lines))
         (self._folder / "ssh_config").write_text("# Nothing of your own ssh_config is used.\n")
-        (self._folder / "clsh.toml").write_text(inventory(self._folder, self.nodes))
+        places = {name: (ADDRESS, node.port) for name, node in self.nodes.items()}
+        (self._folder / "clsh.toml").write_text(inventory(self._folder, "demo", places))
 
 
 class _Connection(asyncssh.SSHServer):
@@ -142,18 +143,6 @@ class _Connection(asyncssh.SSHServer):
 
     def session_requested(self) -> ServerCommand:
         return ServerCommand(self._node.home, self._user, self._node.commands)
-
-
-def inventory(folder: Path, nodes: dict[str, ServerNode]) -> str:
-    """Return the configuration that tells clsh how these nodes are reached."""
-    import json  # a JSON string is a TOML string
-
-    files = {"identity": "id_ed25519", "known_hosts": "known_hosts", "config": "ssh_config"}
-    lines = ["[defaults]", 'user = "demo"']
-    lines += [f"{key} = {json.dumps(str(folder / name))}" for key, name in files.items()]
-    for name, node in nodes.items():
-        lines += ["", f"[nodes.{name}]", f'address = "{ADDRESS}"', f"port = {node.port}"]
-    return "".join(f"{line}\n" for line in lines)
 
 
 async def answer(servers: Servers, line: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from clsh.base.config import check_keys, nearest
+from clsh.base.config import INVENTORY, check_keys, nearest
 from clsh.base.errors import ConfigError, UsageError
 from clsh.nodes import entry
 from clsh.nodes.model import Node
@@ -82,7 +82,7 @@ def load(config: Config) -> Inventory | None:
     Raises ConfigError for a wrong key or type, UsageError for a bad entry or group; both
     name file, line and key.
     """
-    return _Builder(config).build() if config.tables else None
+    return _Builder(config).build() if any(key in config.tables for key in INVENTORY) else None
 
 
 def _full_name(known: Iterable[str], name: str) -> str:

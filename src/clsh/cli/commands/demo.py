@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
         case "up":
             return _up(cluster, args.nodes, servers=args.servers)
         case "down":
+            _end_manager()
             ran = cluster.down()
             render.talk(tr("The demo cluster is down.") if ran else tr("No demo cluster runs."))
         case "status":
@@ -82,6 +83,14 @@ def _up(cluster: Cluster, count: int, *, servers: bool) -> int:
         )
     )
     return 0
+
+
+def _end_manager() -> None:
+    """End the manager that watches these nodes: with them it would lose its network."""
+    from clsh.cli.commands import down
+
+    if down.end(only_demo=True):
+        render.talk(tr("The manager is down."))
 
 
 def _status(cluster: Cluster) -> int:

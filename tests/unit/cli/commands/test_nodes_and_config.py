@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clsh.base.errors import UsageError
+from clsh.base.errors import ClshError, UsageError
+from clsh.cli.client import NoManagerError
 from clsh.cli.main import main
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.unit.cli.monitoring.manager import FakeManager
 
 LAB = """\
 default = "web"
@@ -75,6 +78,49 @@ class TestNodes:
             },
         ]
 
+    def test_with_a_manager(self, manager: FakeManager, capsys: pytest.CaptureFixture[str]) -> None:
+        manager.answers["/api/v1/nodes"] = {
+            "nodes": [
+                {"name": "n1", "cluster": "big", "state": "up", "load_one": 0.5, "memory_used": 1,
+                 "memory_total": 4},
+                {"name": "web1", "cluster": "grid", "state": "lost"},
+                {"name": "other\x1b[2J", "cluster": "gmond", "state": "up"},
+            ]
+        }  # fmt: skip
+        assert main(["nodes"]) == 0
+        assert capsys.readouterr().out == (
+            "NODE   STATE  LOAD  MEMORY  CLUSTER  GROUPS   USER  PORT  TRANSPORT  ADDRESS\n"
+            "n1     up     0.50  25 %    big      big:all  -     -     auto       n1\n"
+            "box    -      -     -       big      big:all  -     -     podman     box\n"
+            "web1   lost   -     -       -        web      -     -     auto       web1\n"
+            "web2   -      -     -       -        web,db   -     2222  auto       10.0.0.2\n"
+            "db     -      -     -       -        db       -     22    auto       db\n"
+            "other  up     -     -       gmond    -        -     -     -          -\n"
+        )
+        assert main(["nodes", "--state", "lost", "--json", "web[1-2]"]) == 0
+        (row,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert (row["node"], row["state"], row["load"], row["memory"]) == (
+            "web1",
+            "lost",
+            None,
+            None,
+        )
+
+    def test_a_manager_that_does_not_answer(
+        self, manager: FakeManager, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        del manager.answers["/api/v1/nodes"]
+        assert main(["nodes", "n1"]) == 0
+        printed = capsys.readouterr()
+        assert printed.out.split()[:2] == ["NODE", "CLUSTER"]
+        assert printed.err == "no /api/v1/nodes\n"
+        with pytest.raises(ClshError, match="no /api/v1/nodes"):
+            main(["nodes", "--state", "up"])
+
+    def test_a_state_needs_a_manager(self) -> None:
+        with pytest.raises(NoManagerError):
+            main(["nodes", "--state", "lost"])
+
     def test_a_bad_set(self) -> None:
         with pytest.raises(UsageError, match="no group 'nope'"):
             main(["nodes", "@nope"])
@@ -91,6 +137,18 @@ def test_nodes_without_an_inventory_are_those_that_clsh_would_choose(
     printed = capsys.readouterr()
     assert printed.err == "Note: use hostfile 'hostfile' (default)\n"
     assert printed.out.splitlines()[1].split() == ["a", "-", "-", "-", "-", "auto", "a"]
+
+
+def test_nodes_without_an_inventory_are_those_of_the_manager(
+    file: Path, manager: FakeManager, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("")
+    assert main(["nodes"]) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["NODE", "STATE"],
+        ["node1", "up"],
+        ["node2", "lost"],
+    ]
 
 
 def test_config_is_shown_as_toml(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,3 +138,21 @@ def test_keepalive_ends_within_its_bound(tmp_path: Path, every_s: float, count: 
     # asyncssh gives up at the first tick after `keepalive_count_max` requests.
     gives_up_s = float(made.keepalive_interval) * (made.keepalive_count_max + 1)
     assert gives_up_s == pytest.approx(every_s * count)
+
+
+def test_what_others_write_into_known_hosts_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = keygen(tmp_path / "host").with_suffix(".pub").read_text()
+    file = tmp_path / "known_hosts"
+    made = maker(tmp_path, known_hosts=str(file))
+    options = made.make(node())
+    first = made.read_known_hosts(node(), options)
+    assert not first.trust("n1", 22).keys
+    file.write_text(f"n1 {public}")
+    assert made.known_hosts(node(), options) is first  # looked at just before
+    monkeypatch.setattr("clsh.remote.transports._asyncssh.options._LOOK_AGAIN_S", -1.0)
+    assert made.known_hosts(node(), options) is None
+    second = made.read_known_hosts(node(), options)
+    assert second.trust("n1", 22).keys
+    assert made.read_known_hosts(node(), options) is second

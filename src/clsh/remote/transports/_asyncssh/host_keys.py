@@ -98,6 +98,7 @@ class KnownHosts:
         self._exact: dict[str, list[Entry]] = {}
         self._others: list[Entry] = []
         self._lock = asyncio.Lock()
+        self._stamps = self._look()
         for path in self.files:
             try:
                 text = path.read_text(errors="replace")
@@ -106,6 +107,21 @@ class KnownHosts:
             self.read.append(path)
             for entry in parse(text):
                 self._put(entry)
+
+    def is_old(self) -> bool:
+        """Tell whether a file is another one than was read; looks at the disk."""
+        return self._look() != self._stamps
+
+    def _look(self) -> list[tuple[int, int, int] | None]:
+        stamps: list[tuple[int, int, int] | None] = []
+        for path in self.files:
+            try:
+                found = path.stat()
+            except OSError:
+                stamps.append(None)
+            else:
+                stamps.append((found.st_ino, found.st_mtime_ns, found.st_size))
+        return stamps
 
     def _put(self, entry: Entry) -> None:
         if any(sign in entry.names for sign in "|*?!"):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 import os
 import re
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,6 +30,8 @@ _CIPHERS = (b"aes128-gcm@openssh.com", b"aes256-gcm@openssh.com")
 _KEX = (b"mlkem768x25519-sha256", b"curve25519-sha256", b"curve25519-sha256@libssh.org")
 # A larger window is not faster, and it is what we hold for a reader that has stopped.
 WINDOW = 256 * 1024
+# What runs for long notices that a key was recorded, or removed, meanwhile.
+_LOOK_AGAIN_S = 10.0
 # What makes a value of ssh_config another one for each host.
 _PER_HOST = re.compile(
     r"%[hnCrpkj]|^\s*(match\b|host(\s+|\s*=\s*)(?!\*\s*$))", re.IGNORECASE | re.MULTILINE
@@ -42,6 +46,8 @@ class OptionsMaker:
         self._options = options
         self._made: dict[tuple[str | None, ...], asyncssh.SSHClientConnectionOptions] = {}
         self._known: dict[tuple[str, ...], KnownHosts] = {}
+        self._looked_at: dict[tuple[str, ...], float] = {}
+        self._reading = threading.Lock()
         self._config = _config_files(options.ssh_config)
         self._per_host: dict[tuple[str, ...], bool] = {}
 
@@ -88,13 +94,22 @@ class OptionsMaker:
     def known_hosts(
         self, node: Node, made: asyncssh.SSHClientConnectionOptions
     ) -> KnownHosts | None:
-        """Return the known hosts for `node` if they were read before."""
-        return self._known.get(self._known_files(node, made))
+        """Return the known hosts for `node` if they were read, or looked at, just before."""
+        files = self._known_files(node, made)
+        looked_at = self._looked_at.get(files)
+        if looked_at is None or time.monotonic() - looked_at > _LOOK_AGAIN_S:
+            return None
+        return self._known.get(files)
 
     def read_known_hosts(self, node: Node, made: asyncssh.SSHClientConnectionOptions) -> KnownHosts:
-        """Return the known hosts for `node`, reading the files when that was not done yet."""
+        """Return the known hosts for `node`, reading the files when others have written there."""
         files = self._known_files(node, made)
-        return self._known.setdefault(files, KnownHosts(files))
+        with self._reading:
+            known = self._known.get(files)
+            if known is None or known.is_old():
+                known = self._known[files] = KnownHosts(files)
+            self._looked_at[files] = time.monotonic()
+        return known
 
     def _known_files(
         self, node: Node, made: asyncssh.SSHClientConnectionOptions

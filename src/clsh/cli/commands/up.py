@@ -1,0 +1,126 @@
+"""`cl up`: start the manager, which hears the nodes and serves the web page."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from clsh.base.messages import tr
+from clsh.cli.render import say, talk
+
+if TYPE_CHECKING:
+    import argparse
+    import socket
+    from collections.abc import Mapping
+
+    from clsh.demo.cluster import Cluster
+    from clsh.manager.state import Holder, Place
+
+HELP = "start the manager: it watches the nodes and serves the web page"
+
+_DEMO_NODES = 4
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Take where it runs and what it watches."""
+    parser.add_argument(
+        "--foreground", action="store_true", help=tr("stay here and log to stderr, for systemd")
+    )
+    parser.add_argument(
+        "--demo", action="store_true", help=tr("watch the demo cluster; start it when it is down")
+    )
+    parser.add_argument(
+        "-n", "--nodes", type=int, metavar="N", help=tr("with --demo: how many nodes (4)")
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start it, and print its address; returns when it answers."""
+    from clsh.base.errors import UsageError
+    from clsh.manager import state
+
+    if args.nodes is not None and not args.demo:
+        raise UsageError("-n goes with --demo", hint="nodes of your own stand in clsh.toml")
+    place = state.place(demo=args.demo)
+    if args.demo:
+        return _demo(place, args.nodes, foreground=args.foreground)
+    if args.foreground:
+        from clsh.cli import daemon
+
+        return daemon.serve(place)
+    if running := state.holder(place.directory):
+        raise state.runs_already(running, place.directory)
+    return _background(place, [], os.environ, {})
+
+
+def _background(
+    place: Place,
+    before: list[str],
+    environ: Mapping[str, str],
+    opened: Mapping[str, socket.socket],
+) -> int:
+    from clsh.cli import daemon
+
+    try:
+        holder = daemon.launch([*before, *daemon.argv(place)], environ, opened)
+    except daemon.FailedStartError as error:
+        if error.told:
+            return error.exit_code
+        raise
+    _tell(holder, place)
+    return 0
+
+
+def _tell(holder: Holder, place: Place) -> None:
+    talk(tr("The manager runs (pid {pid}); its log is {log}.", pid=holder.pid, log=place.log))
+    say(holder.address)
+
+
+def _demo(place: Place, count: int | None, *, foreground: bool) -> int:
+    """Watch the demo cluster; the sockets are made here, where the person sits."""
+    from clsh.demo.cluster import Cluster
+    from clsh.manager import state
+
+    cluster = Cluster()
+    status = cluster.up(count or _running(cluster) or _DEMO_NODES)
+    if running := state.holder(place.directory):
+        if foreground or not running.address:
+            raise state.runs_already(running, place.directory)
+        _tell(running, place)
+        return 0
+    from clsh.nodes.nodeset import fold
+
+    talk(tr("The demo's nodes are up: {nodes}.", nodes=fold(status.nodes)))
+    return _over(cluster, place, foreground=foreground)
+
+
+def _running(cluster: Cluster) -> int:
+    """Return of how many nodes the demo is that runs, 0 when none does."""
+    status = cluster.status()
+    return len(status.nodes) if status else 0
+
+
+def _over(cluster: Cluster, place: Place, *, foreground: bool) -> int:
+    from clsh.base import config
+    from clsh.cli import daemon
+    from clsh.manager import sockets
+    from clsh.monitor import settings
+
+    reach = cluster.reach()
+    environ = {**os.environ, "CLSH_CONFIG": str(reach.config)}
+    wanted = settings.load(config.load(environ))
+    with contextlib.ExitStack() as stack:
+        made = sockets.listening(*wanted.listen, others=True)
+        opened = {sockets.HTTP: stack.enter_context(made)}
+        if (port := made.getsockname()[1]) != wanted.listen.port:
+            talk(
+                tr(
+                    "Port {wanted} is in use by another program; the page is at port {port}.",
+                    wanted=wanted.listen.port,
+                    port=port,
+                )
+            )
+        if foreground:
+            daemon.become([*reach.before, *daemon.argv(place)], environ, opened)
+        return _background(place, reach.before, environ, opened)

@@ -1,0 +1,1 @@
+"""The manager: one process that hears the nodes, keeps what it hears, and shows it."""

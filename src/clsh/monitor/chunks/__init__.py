@@ -1,0 +1,1 @@
+"""How ticks become chunks, roll-ups and lines; no file is touched here."""

@@ -1,0 +1,1 @@
+"""What a Linux node tells of itself in /proc: the script that reads it, the pure parsers."""

@@ -1,0 +1,113 @@
+"""What the embedded store does in a thread of its own: checkpoints of the WAL, backups.
+
+Both wait for the disk. Each has its own connection, so a tick that is stored meanwhile waits
+for neither.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import sqlite3
+import threading
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clsh.base import db
+from clsh.base.messages import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CHECKPOINT_EVERY = 8 << 20  # bytes written
+
+
+def backups(file: Path) -> list[Path]:
+    """Return the backups of a database, the newest first."""
+    found = file.parent.glob(f"{file.name}.bak-????-??-??")
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+class Chores:
+    """At most one thread at a time; `trouble` says why the last backup failed."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._written = 0
+        self._thread: threading.Thread | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._closing = False
+        self.trouble = ""
+        self.damage: sqlite3.Error | None = None
+        for left in file.parent.glob(f"{file.name}.bak-*.part"):
+            left.unlink(missing_ok=True)
+
+    def written(self, count: int) -> None:
+        """Count bytes, and bring the WAL into the file when there are enough."""
+        self._written += count
+        if self._written >= _CHECKPOINT_EVERY and self._begin(self._checkpoint):
+            self._written = 0
+
+    def backup(self, now: float) -> None:
+        """Back up unless that was done on this day."""
+        day = datetime.datetime.fromtimestamp(now, datetime.UTC).date().isoformat()
+        target = self._file.with_name(f"{self._file.name}.bak-{day}")
+        if not target.exists():
+            self._begin(lambda: self._copy_to(target))
+
+    def wait(self) -> None:
+        """Wait until what was begun is done."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def close(self) -> None:
+        """Give up a backup that is under way."""
+        self._closing = True
+        while self._thread is not None and self._thread.is_alive():
+            if (connection := self._connection) is not None:
+                with suppress(sqlite3.ProgrammingError):  # closed meanwhile
+                    connection.interrupt()
+            self._thread.join(0.05)
+
+    def _begin(self, work: Callable[[], None]) -> bool:
+        if self._thread is not None and self._thread.is_alive():
+            return False
+        self._thread = threading.Thread(target=work, name="store", daemon=True)
+        self._thread.start()
+        return True
+
+    def _checkpoint(self) -> None:
+        with suppress(sqlite3.Error), closing(self._connect()) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _copy_to(self, target: Path) -> None:
+        part = target.with_name(f"{target.name}.part")
+        try:
+            self._copy(target, part)
+            self.trouble = ""
+        except (OSError, sqlite3.Error) as error:
+            if db.is_damaged(error) and isinstance(error, sqlite3.Error):
+                self.damage = error
+            elif not self._closing:
+                self.trouble = tr("no backup {file}: {reason}", file=target, reason=error)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _copy(self, target: Path, part: Path) -> None:
+        size = self._file.stat().st_size
+        if shutil.disk_usage(target.parent).free < 2 * size:
+            raise OSError(tr("there is less room than twice {size} bytes", size=size))
+        with closing(self._connect()) as connection:
+            self._connection = connection
+            try:
+                connection.execute("VACUUM INTO ?", (str(part),))
+            finally:
+                self._connection = None
+        older = backups(self._file)
+        part.replace(target)
+        for path in older:
+            path.unlink(missing_ok=True)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)

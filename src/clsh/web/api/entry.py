@@ -1,0 +1,51 @@
+"""One route of the API as data: what it is called with, who may, and what answers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from clsh.monitor.service import Monitor
+    from clsh.web.answers import Answers
+    from clsh.web.api.push import Rate
+    from clsh.web.asking import Asked, Parameter
+    from clsh.web.control import Control
+    from clsh.web.live import Live
+
+Access = Literal["public", "token", "socket"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the answers are made of."""
+
+    monitor: Monitor
+    control: Control
+    answers: Answers
+    live: Live
+    rate: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A route. `token`: needs a Bearer token; `socket`: the owner or root on the Unix socket.
+
+    `answer` returns JSON as Python has it, or a Made. It is `kept` for a version of the
+    grid, for a second, or (`no`) made anew and never stored by anybody. `schema` and `body`
+    name schemas in `clsh.web.api.schemas`.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    about: str
+    answer: Callable[[Site, Asked], Awaitable[object]]
+    schema: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    access: Access = "public"
+    kept: Literal["version", "second", "no"] = "version"
+    media: str = "application/json"
+    body: str = ""
+    status: int = 200

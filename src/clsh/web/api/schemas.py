@@ -1,0 +1,194 @@
+"""The shapes of answers and bodies, as JSON Schema 2020-12 writes them.
+
+An answer has no fields but these, and all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Schema = Mapping[str, object]
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+TRUTH: Schema = {"type": "boolean"}
+NUMBER: Schema = {"type": "number"}
+NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
+VALUE: Schema = {"type": ["number", "string", "null"]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _object(**properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+_TOTALS: Mapping[str, Schema] = dict.fromkeys(
+    ("cores", "load_one", "load_share", "cpu_busy", "memory_used", "memory_total"), NUMBER_OR_NULL
+)
+_COUNTS: Mapping[str, Schema] = {"up": WHOLE, "lost": WHOLE, "new": WHOLE}
+_CLUSTER: Mapping[str, Schema] = {"name": TEXT, **_COUNTS, "heard_at": NUMBER_OR_NULL, **_TOTALS}
+_NODE: Mapping[str, Schema] = {
+    "name": TEXT,
+    "cluster": TEXT,
+    "address": TEXT,
+    "state": {"enum": ["up", "lost", "new"]},
+    "reason": TEXT,
+    "since": NUMBER_OR_NULL,
+    "heard_at": NUMBER_OR_NULL,
+    **_TOTALS,
+    "disk_free_percent": NUMBER_OR_NULL,
+    "disk_read": NUMBER_OR_NULL,
+    "disk_write": NUMBER_OR_NULL,
+    "bytes_in": NUMBER_OR_NULL,
+    "bytes_out": NUMBER_OR_NULL,
+    "boottime": NUMBER_OR_NULL,
+}
+_PAGE: Mapping[str, Schema] = {
+    "version": WHOLE,
+    "total": WHOLE,
+    "offset": WHOLE,
+    "limit": WHOLE,
+    "nodes": _list(_ref("NodeRow")),
+}
+
+SCHEMAS: Mapping[str, Schema] = {
+    "NodeRow": _object(**_NODE),
+    "ClusterRow": _object(**_CLUSTER),
+    "ReportRow": _object(
+        name=TEXT, authority=TEXT, up=WHOLE, lost=WHOLE, heard_at=NUMBER_OR_NULL, **_TOTALS
+    ),
+    "SourceRow": _object(source=TEXT, ok=TRUTH, reason=TEXT, at=NUMBER_OR_NULL),
+    "AlertRow": _object(
+        rule=TEXT,
+        cluster=TEXT,
+        node=TEXT,
+        metric=TEXT,
+        value=VALUE,
+        since=NUMBER_OR_NULL,
+        severity=TEXT,
+        text=TEXT,
+    ),
+    "MetricRow": _object(
+        name=TEXT, value=VALUE, units=TEXT, title=TEXT, group=TEXT, type=TEXT, tn=NUMBER_OR_NULL
+    ),
+    "ProcessRow": _object(
+        node=TEXT,
+        pid=WHOLE,
+        ppid=WHOLE,
+        user=TEXT,
+        state=TEXT,
+        cpu=NUMBER_OR_NULL,
+        rss=NUMBER,
+        threads=WHOLE,
+        started=NUMBER_OR_NULL,
+        command=TEXT,
+    ),
+    "LineRow": _object(
+        cluster=TEXT,
+        node=TEXT,
+        metric=TEXT,
+        units=TEXT,
+        average=_list(NUMBER_OR_NULL),
+        low=_list(NUMBER_OR_NULL),
+        high=_list(NUMBER_OR_NULL),
+    ),
+    "Grid": _object(
+        name=TEXT,
+        version=WHOLE,
+        **_COUNTS,
+        **_TOTALS,
+        clusters=_list(_ref("ClusterRow")),
+        reports=_list(_ref("ReportRow")),
+        sources=_list(_ref("SourceRow")),
+        alerts=WHOLE,
+    ),
+    "Cluster": _object(**_CLUSTER, **_PAGE),
+    "Nodes": _object(**_PAGE),
+    "Node": _object(
+        version=WHOLE,
+        **_NODE,
+        tn=NUMBER_OR_NULL,
+        tmax=NUMBER,
+        dmax=NUMBER,
+        metrics=_list(_ref("MetricRow")),
+    ),
+    "Range": _object(start=NUMBER, step=NUMBER, series=_list(_ref("LineRow"))),
+    "Heat": _object(
+        version=WHOLE,
+        cluster=TEXT,
+        metric=TEXT,
+        units=TEXT,
+        low=NUMBER,
+        high=NUMBER,
+        order=TEXT,
+        cells={"type": "string", "contentEncoding": "base64"},
+    ),
+    "Processes": _object(
+        total=WHOLE,
+        processes=_list(_ref("ProcessRow")),
+        silent=_list(_object(node=TEXT, reason=TEXT)),
+    ),
+    "Alerts": _object(alerts=_list(_ref("AlertRow"))),
+    "Status": _object(
+        version=TEXT,
+        pid=WHOLE,
+        started=NUMBER,
+        uptime=NUMBER,
+        cpu=NUMBER,
+        listen=TEXT,
+        grid=TEXT,
+        **_COUNTS,
+        alerts=WHOLE,
+        viewers=WHOLE,
+        sources=_list(_ref("SourceRow")),
+        store=_object(trouble=TEXT, size=WHOLE),
+        facts={"type": "object", "additionalProperties": TEXT},
+    ),
+    "Health": _object(ok=TRUTH),
+    "Stopping": _object(stopping=TRUTH, pid=WHOLE),
+    "Taken": _object(taken=WHOLE),
+    "Push": _object(
+        metrics={
+            "type": "object",
+            "additionalProperties": {
+                "anyOf": [
+                    {"type": ["number", "string"]},
+                    {
+                        "type": "object",
+                        "properties": {
+                            "value": {"type": ["number", "string"]},
+                            "units": TEXT,
+                            "type": TEXT,
+                        },
+                        "required": ["value"],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+        }
+    ),
+    "Error": {
+        "type": "object",
+        "properties": {
+            "status": WHOLE,
+            "title": TEXT,
+            "error": TEXT,
+            "hint": TEXT,
+            "parameter": TEXT,
+        },
+        "required": ["status", "title", "error", "hint"],
+        "additionalProperties": False,
+    },
+}

@@ -1,0 +1,172 @@
+"""The manager killed, starved of disk, beside another one, and ended while it starts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.manager import CL, HERE, Person, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FULL = """
+set -e
+mount -t tmpfs -o size=3m tmpfs "$1"
+exec "$2" up --foreground
+"""
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Iterator[Person]:
+    made = Person(tmp_path / "person", HERE)
+    yield made
+    made.close()
+
+
+def heard(person: Person, start: float, end: float) -> int:
+    """Return at how many moments between two others the load of this machine is known."""
+    path = "/api/v1/range?metric=load_one&cluster=here&node=local&points=600"
+    (series,) = person.get(f"{path}&start={start}&end={end}")["series"]
+    return sum(value is not None for value in series["average"])
+
+
+def test_killed_again_and_again(person: Person) -> None:
+    began = time.time()
+    person.up()
+    eventually(lambda: heard(person, began, time.time()) >= 2, 20)
+    known = time.time()
+    for life in range(10):
+        person.kill(person.get("/api/v1/status")["pid"])
+        assert os.path.lexists(person.socket)
+        person.up()
+        if life % 3 == 0:
+            time.sleep(random.uniform(0, 1))  # into a tick, or between two
+    eventually(lambda: heard(person, began, known) >= 2, 10)
+    assert person.status()["store"]["trouble"] == ""
+
+
+def fill(path: Path) -> None:
+    """Write until the disk is full."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_full_disk(person: Person) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a disk that is small needs root")
+    person.state.mkdir(parents=True)
+    argv = ["unshare", "--mount", "sh", "-c", FULL, "sh", str(person.state), CL]
+    with subprocess.Popen(
+        argv, env=person.environ, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as manager:
+        pid = person.answers()["pid"]
+        inside = Path(f"/proc/{pid}/root{person.state}")
+        fill(inside / "filler")
+        eventually(lambda: "full" in person.status()["store"]["trouble"], 20)
+        assert person.status()["up"] == 1
+        doctor = person.cl("doctor")
+        assert doctor.returncode == 1
+        assert "BAD   manager: the store: " in doctor.stdout
+        (inside / "filler").unlink()
+        since = time.time()
+        eventually(lambda: heard(person, since, time.time()) >= 2, 20)
+        manager.terminate()
+        assert manager.wait(10) == 0
+
+
+def test_a_database_that_is_damaged(person: Person) -> None:
+    person.up()
+    eventually(lambda: person.status()["store"]["size"] > 0, 20)
+    person.close()
+    (database,) = person.state.glob("*.db")
+    database.write_bytes(b"nonsense" * 4096)
+    person.up()
+    eventually(lambda: person.status()["store"]["trouble"] != "", 20)
+    told = person.status()
+    assert told["up"] + told["new"] == 1
+    assert told["store"]["trouble"] in person.cl("doctor").stdout
+    assert person.cl("status").returncode == 0
+
+
+def test_a_port_that_is_busy(person: Person) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        (person.home / "clsh.toml").write_text(HERE.replace(":0", f":{port}", 1))
+        doctor = person.cl("doctor")
+        done = person.cl("up")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"cl: port {port} on 127.0.0.1 is in use by another program\n" in done.stderr
+    assert "name another port in clsh.toml: [manager] listen = " in done.stderr
+    assert f"BAD   manager: port {port} on 127.0.0.1 is in use" in doctor.stdout
+    assert not os.path.lexists(person.socket)
+    person.up()
+
+
+def test_two_managers(person: Person, tmp_path: Path) -> None:
+    """Neither over one socket, nor over one state."""
+    person.up()
+    pid = person.status()["pid"]
+    again = person.cl("up")
+    assert again.returncode == 1
+    assert f"a manager runs already (pid {pid}), with its state in {person.state}" in again.stderr
+    for other in (
+        {"XDG_RUNTIME_DIR": str(tmp_path / "elsewhere")},
+        {"XDG_STATE_HOME": str(tmp_path / "elsewhere")},
+    ):
+        second = subprocess.run(
+            [CL, "up", "--foreground"],
+            env={**person.environ, **other},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert second.returncode == 1
+        assert f"(pid {pid})" in second.stderr
+    assert person.status()["pid"] == pid
+
+
+def test_ended_while_it_starts(person: Person) -> None:
+    for _ in range(5):
+        with person.foreground(stderr=subprocess.PIPE) as manager:
+            time.sleep(random.uniform(0, 0.4))
+            manager.terminate()
+            assert manager.wait(5) in {0, -signal.SIGTERM}
+        assert person.cl("status").returncode == 1
+    person.up()
+
+
+def test_told_to_end_twice_while_a_client_hangs_on(person: Person) -> None:
+    with person.foreground(stderr=subprocess.PIPE) as manager:
+        host, _, port = person.answers()["listen"].rpartition(":")
+        with socket.create_connection((host, int(port))) as idle:
+            idle.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+            began = time.monotonic()
+            manager.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+            manager.send_signal(signal.SIGTERM)
+            assert manager.wait(10) == 0
+            assert time.monotonic() - began < 5
+    assert not os.path.lexists(person.socket)
+
+
+def test_nodes_that_cannot_be_reached(person: Person) -> None:
+    """It starts as fast, says why, and watches the others."""
+    nodes = '"local://,nowhere.invalid,127.0.0.1:1"'
+    (person.home / "clsh.toml").write_text(HERE.replace('"local://"', nodes))
+    person.up()
+    eventually(lambda: person.status()["lost"] == 2, 20)
+    assert person.status()["up"] == 1
+    rows = {row["name"]: row["reason"] for row in person.get("/api/v1/nodes?state=lost")["nodes"]}
+    assert all(rows.values())

@@ -1,0 +1,246 @@
+"""The manager for real: `cl up` over the demo cluster, as a person and as systemd have it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING
+
+import pytest
+
+from clsh.demo import namespaces
+from clsh.manager import sockets
+from tests.support.manager import CL, HERE, Person, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NODES = 32
+# What systemd does between fork and exec.
+HAND = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.fixture(scope="module")
+def watcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """After `cl up --demo -n 32`; `seconds` is what it took until all nodes were up."""
+    if why := namespaces.unavailable():
+        pytest.skip(f"no namespaces: {why}")
+    person = Person(tmp_path_factory.mktemp("watcher"))
+    try:
+        began = time.monotonic()
+        person.address = person.up("--demo", "-n", str(NODES))
+        eventually(lambda: person.status()["up"] == NODES, 60)
+        person.seconds = time.monotonic() - began
+        yield person
+    finally:
+        person.close()
+
+
+def page(address: str) -> tuple[int, str]:
+    connection = HTTPConnection(address.removeprefix("http://").rstrip("/"), timeout=20)
+    connection.request("GET", "/")
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
+
+
+def test_all_nodes_are_shown_within_a_minute(watcher: Person) -> None:
+    assert watcher.seconds < 60
+    rows = watcher.get("/api/v1/nodes")["nodes"]
+    assert {row["name"] for row in rows} == {f"node{number}" for number in range(1, NODES + 1)}
+    assert {row["state"] for row in rows} == {"up"}
+
+
+def test_the_page_is_where_the_person_sits(watcher: Person) -> None:
+    status, text = page(watcher.address)
+    assert status == 200
+    assert "demo" in text
+
+
+def test_ganglia_s_clients_are_served_there_too(watcher: Person) -> None:
+    with socket.create_connection(("127.0.0.1", 8651), timeout=20) as gmetad:
+        assert gmetad.recv(64).startswith(b"<?xml")
+
+
+def test_status_in_words(watcher: Person) -> None:
+    done = watcher.cl("status")
+    assert done.returncode == 0
+    assert f"nodes    {NODES} up, 0 lost, 0 not heard yet\n" in done.stdout
+    assert f"page     {watcher.address}\n" in done.stdout
+
+
+def test_a_node_is_lost_and_comes_back(watcher: Person) -> None:
+    assert watcher.cl("demo", "kill", "node2").returncode == 0
+    try:
+        eventually(lambda: watcher.status()["lost"] == 1, 15)
+        assert watcher.status()["up"] == NODES - 1
+        assert "lost     node2\n" in watcher.cl("status").stdout
+        doctor = watcher.cl("doctor")
+        assert doctor.returncode == 1
+        assert re.search(r"^BAD   node2: .*\n      -> ", doctor.stdout, re.MULTILINE)
+    finally:
+        assert watcher.cl("demo", "start", "node2").returncode == 0
+    eventually(lambda: watcher.status()["up"] == NODES, 30)
+
+
+def test_a_healthy_cluster(watcher: Person) -> None:
+    doctor = watcher.cl("doctor", "--json")
+    findings = [json.loads(line) for line in doctor.stdout.splitlines()]
+    assert [one for one in findings if one["grade"] == "bad"] == []
+    assert doctor.returncode == 0
+    assert findings[-1]["where"] == f"node[1-{NODES}]"
+
+
+def test_up_again_says_where_it_is(watcher: Person) -> None:
+    pid = watcher.status()["pid"]
+    assert watcher.up("--demo") == watcher.address
+    assert watcher.status()["pid"] == pid
+    plain = watcher.cl("up")
+    assert plain.returncode == 1
+    assert f"a manager (pid {pid}) listens at {watcher.socket} already" in plain.stderr
+
+
+def test_down_leaves_the_nodes_and_up_finds_the_history(watcher: Person) -> None:
+    until = time.time()
+    history = f"/api/v1/range?metric=load_one&cluster=demo&start=-10m&end={until}&points=600"
+    eventually(lambda: watcher.status()["store"]["size"] > 0, 30)
+
+    def told() -> bool:
+        series = watcher.get(history)["series"]
+        return any(value is not None for value in series[0]["average"])
+
+    eventually(told, 30)
+    down = watcher.cl("down")
+    assert (down.returncode, down.stderr) == (0, "The manager is down.\n")
+    assert not watcher.socket.exists()
+    assert watcher.cl("status").returncode == 1
+    assert watcher.cl("demo", "status").returncode == 0
+    watcher.address = watcher.up("--demo")
+    eventually(told, 20)
+
+
+def test_the_demo_s_end_is_its_manager_s(tmp_path: Path) -> None:
+    """Also over servers of our own, which need no root."""
+    person = Person(tmp_path / "person")
+    try:
+        assert person.cl("demo", "up", "--servers", "-n", "2").returncode == 0
+        person.up("--demo")
+        eventually(lambda: person.status()["up"] == 2, 30)
+        down = person.cl("demo", "down")
+        assert down.stderr == "The manager is down.\nThe demo cluster is down.\n"
+        assert person.cl("status").returncode == 1
+    finally:
+        person.close()
+
+
+def test_a_host_key_that_is_not_known(tmp_path: Path) -> None:
+    """The manager accepts no new key; doctor names the command that records it."""
+    person = Person(tmp_path / "person")
+    servers = person.home / "run/clsh/demo/servers"
+    try:
+        assert person.cl("demo", "up", "--servers", "-n", "2").returncode == 0
+        text = (servers / "clsh.toml").read_text()
+        known = tmp_path / "known_hosts"
+        (person.home / "clsh.toml").write_text(
+            HERE.partition("[clusters")[0]
+            + text.replace(json.dumps(str(servers / "known_hosts")), json.dumps(str(known)))
+        )
+        doctor = person.cl("doctor")
+        assert doctor.returncode == 1
+        assert "BAD   node[1-2]: host key not known\n" in doctor.stdout
+        command = "clsh -h node[1-2] true"
+        assert f"-> {command}, as the user of the manager" in doctor.stdout
+        clsh = CL.removesuffix("cl") + command
+        subprocess.run(clsh.split(), env=person.environ, check=True, timeout=30)
+        assert "BAD" not in person.cl("doctor").stdout
+    finally:
+        person.close()
+
+
+def test_systemd_hands_sockets_over_and_is_told(tmp_path: Path) -> None:
+    person = Person(tmp_path / "person", HERE)
+    name = str(tmp_path / "notify")
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify,
+        sockets.listening("127.0.0.1", 0) as http,
+    ):
+        notify.bind(name)
+        notify.settimeout(30)
+        person.environ |= {"NOTIFY_SOCKET": name, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "http"}
+        hand = [sys.executable, "-c", HAND, str(http.fileno()), CL, "up", "--foreground"]
+        with subprocess.Popen(
+            hand,
+            env=person.environ,
+            pass_fds=[http.fileno()],
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as manager:
+            address = f"http://{sockets.spelled(http)}/"
+            assert notify.recv(999).decode() == f"READY=1\nSTATUS={address}\n"
+            assert page(address)[0] == 200
+            began = time.monotonic()
+            manager.send_signal(signal.SIGTERM)
+            assert notify.recv(999) == b"STOPPING=1\n"
+            assert manager.wait(10) == 0
+            assert time.monotonic() - began < 5
+            told = manager.stderr.read() if manager.stderr else ""
+    assert f"INFO clsh.manager.service: listening at {address}" in told
+    assert not person.socket.exists()
+    assert not person.state.joinpath("manager.log").exists()
+
+
+def test_sockets_and_state_are_its_user_s_alone(tmp_path: Path) -> None:
+    person = Person(tmp_path / "person", HERE)
+    try:
+        person.up()
+        modes = {
+            path: path.stat().st_mode & 0o777
+            for path in (person.state, *person.state.iterdir(), person.socket.parent, person.socket)
+        }
+    finally:
+        person.close()
+    assert modes.pop(person.state) == modes.pop(person.socket.parent) == 0o700
+    assert set(modes.values()) == {0o600}
+
+
+def test_as_many_files_as_may_be_are_open(tmp_path: Path) -> None:
+    person = Person(tmp_path / "person", HERE)
+    start = f"ulimit -Sn 64; exec {CL} up"
+    try:
+        subprocess.run(["sh", "-c", start], env=person.environ, check=True, capture_output=True)
+        limits = person.limits(person.status()["pid"])
+    finally:
+        person.close()
+    assert limits[0] == limits[1] > 64
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "words"),
+    [
+        ("[manager]\nlisten = 5\n", 10, r"clsh\.toml:2: manager\.listen must be "),
+        ("[clusters.a]\nnodes = 5\n", 10, "must be a node set"),
+    ],
+)
+def test_an_error_of_the_start_is_shown(tmp_path: Path, text: str, status: int, words: str) -> None:
+    person = Person(tmp_path / "person", text)
+    done = person.cl("up")
+    assert done.returncode == status
+    assert re.search(words, done.stderr)
+    doctor = person.cl("doctor")
+    assert doctor.returncode == 1
+    assert re.search(words, doctor.stdout)
+    assert not os.path.lexists(person.socket)
