@@ -128,6 +128,13 @@ def test_limits() -> None:
     assert len(heard.troubles) == 20
 
 
+def test_one_sender_cannot_take_all_the_room() -> None:
+    heard = senders(Limits(metrics=1))
+    assert hear(heard, TEMP, VALUE, Told("n1", "more", "uint", 1, "%u"))[0].values == {"temp": 7.5}
+    assert heard.troubles == {"10.0.0.1: too many metrics: 'more' was left out"}
+    assert hear(heard, TEMP, VALUE, sender="10.0.0.2")[0].values == {"temp": 7.5}
+
+
 def test_silent_hosts_make_room() -> None:
     heard = senders(Limits(hosts=1, all_metrics=1))
     hear(heard, TEMP, VALUE, sender="10.9.9.9")

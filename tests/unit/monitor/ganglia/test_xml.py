@@ -97,6 +97,14 @@ def test_a_broken_tag_between_two_pieces_is_mended(back: int) -> None:
     assert len(troubles) == 1
 
 
+def test_what_cannot_be_mended_is_left_out() -> None:
+    inside = '<HOST NAME="h"><METRIC NAME="m" VAL="@"/></HOST><HOST NAME="i"/>'
+    data = b'<?xml version="1.0" encoding="UTF-8"?>' + wrapped(inside).replace(b"@", b"\xff")
+    reads, troubles = read(data)
+    assert hosts(reads) == {"h": {}, "i": {}}
+    assert "cluster 'c', host 'h': broken XML was left out" in troubles
+
+
 def test_references_to_controls_are_text() -> None:
     reads, troubles = read(wrapped('<HOST NAME="h"><METRIC NAME="m" VAL="&#27;[2J"/></HOST>'))
     assert hosts(reads) == {"h": {"m": "&#27;[2J"}}
