@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.server import Server
 from bench.tools import Tools
 
-FIGURES = ("startup", "fresh", "kept", "output", "memory", "ganglia")
+FIGURES = ("startup", "fresh", "kept", "output", "memory", "ganglia", "web")
 
 
 def _machine() -> str:

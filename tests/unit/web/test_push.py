@@ -146,3 +146,11 @@ def test_the_rate_is_bounded() -> None:
     assert told.value.headers == {"retry-after": "1"}
     clock.now += 1
     rate.take()
+
+
+async def test_every_push_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Rate) -> None:
+        raise RefusedError(429, "full")
+
+    monkeypatch.setattr(Rate, "take", full)
+    assert (await send(an_app(a_monitor()), "room 1")).status == 429

@@ -145,7 +145,7 @@ async def test_live_over_both_sockets(tmp_path: Path) -> None:
 async def test_it_ends_within_a_second_whatever_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monitor = a_monitor()
+    monitor = a_monitor({"red": [f"n{number}" for number in range(3000)]})
     tell(monitor, "n1")
 
     async def hang(cluster: Any, nodes: Any) -> list[Any]:
@@ -157,10 +157,11 @@ async def test_it_ends_within_a_second_whatever_is_open(
         viewer = await connect(f"ws://127.0.0.1:{served.port}/live")
         await viewer.send('{"page": "grid"}')
         await viewer.recv()
-        deaf = socket.create_connection(("127.0.0.1", served.port))
-        deaf.sendall(_upgrade())
+        deaf = await _deaf(served.port)
         kept = socket.create_connection(("127.0.0.1", served.port))
+        kept.sendall(b"GET /api/v1/processes HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await served.get("/healthz")
+        await asyncio.sleep(0.2)
         assert await served.end() < 3  # 0.3 s on a quiet machine
         with pytest.raises(ConnectionClosed) as told:
             await viewer.recv()
@@ -175,6 +176,34 @@ def _upgrade() -> bytes:
         b"GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
+
+
+async def _deaf(port: int) -> socket.socket:
+    """Return a viewer that does not read the page of the cluster, which is large."""
+    line = socket.create_connection(("127.0.0.1", port))
+    line.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(line, _upgrade())
+    assert b" 101 " in await loop.sock_recv(line, 1024)
+    await loop.sock_sendall(line, _frame(b'{"page": "cluster", "cluster": "red"}'))
+    return line
+
+
+async def test_who_does_not_read_holds_nothing_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monitor = a_monitor({"red": [f"n{number}" for number in range(3000)]})
+    async with serving(tmp_path, an_app(monitor)) as served:
+        deaf = await _deaf(served.port)
+        await asyncio.sleep(0.2)
+        await served.end()
+        deaf.close()
+    assert "timeout graceful shutdown exceeded" not in caplog.text
+
+
+def _frame(text: bytes) -> bytes:
+    """Return a client's frame (RFC 6455); a mask of zeros leaves it readable."""
+    return bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text
 
 
 async def test_a_cancel_breaks_everything_off(tmp_path: Path) -> None:
