@@ -34,7 +34,7 @@ Point = tuple[float, float, float]
 
 def single(value: float) -> float:
     try:
-        return float(struct.unpack("f", struct.pack("f", value))[0])
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
     except OverflowError:
         return NAN
 
@@ -83,7 +83,7 @@ def same(line: Line, wanted: list[Point | None]) -> None:
         assert found[2] >= point[2]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(TICK, max_size=40), st.booleans())
 def test_what_is_read_is_what_was_told(
     ticks: list[tuple[float, list[tuple[Series, float]]]], reopen: bool

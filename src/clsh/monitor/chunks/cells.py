@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_FINITE = 0x7F800000  # the magnitude of infinity: this and all above is no measurement
+_FINITE = 0x7F7FFF01  # above the greatest of 16 significant bits there is no measurement
 
 
 class Cells(NamedTuple):
@@ -48,7 +48,7 @@ def joined(parts: Iterable[Cells]) -> Cells:
     """Return the lanes of all parts, one after the other."""
     whole = nothing(0)
     for part in parts:
-        whole.mean.extend(part.mean)
+        whole.mean.extend(array("d", part.mean))
         whole.heard.extend(part.heard)
         whole.low.extend(part.low)
         whole.high.extend(part.high)

@@ -84,7 +84,7 @@ class Chunks:
         """
         ticks = journal.ticks(hour)
         anew = self.ticks_of(hour) != 0
-        most = len(ticks)
+        most = 0
         for part in range(-(-groups // GROUPS)):
             rows = journal.part(ticks, part)
             ends = min(GROUPS, groups - part * GROUPS)
@@ -94,9 +94,10 @@ class Chunks:
                     most = max(most, count)
                     if anew:
                         yield
-        self._db.execute(
-            "INSERT OR REPLACE INTO flushed VALUES (?, ?)", (hour, most if anew else 0)
-        )
+        if most:  # else the hour was silent, and nothing is kept of it
+            self._db.execute(
+                "INSERT OR REPLACE INTO flushed VALUES (?, ?)", (hour, most if anew else 0)
+            )
         self._db.execute(
             "DELETE FROM ticks WHERE number IN (SELECT value FROM json_each(?))",
             (numbers(ticks.values()),),
@@ -111,20 +112,21 @@ class Chunks:
     def _flush_block(
         self, hour: int, part: int, block: range, rows: dict[int, bytes], *, anew: bool
     ) -> Iterator[int]:
-        """Write an hour of some groups of a part; yield how many ticks it has, at each step."""
+        """Write an hour of some groups of a part; yield how many ticks are written, at each step."""
         place, width = 4 * GROUP * block.start, 4 * GROUP * len(block)
         own = {ms: row[place : place + width] for ms, row in rows.items()}
         first = part * GROUPS + block.start
-        if self.ticks_of(hour):
+        again = bool(self.ticks_of(hour))
+        if again:
             own = {**self._raw_rows(hour, range(first, first + len(block))), **own}
         reduced = reduce_hour(own, GROUP * len(block))
         packed = reduced.packed()
-        yield len(own)
+        yield 0
         for at in range(len(block)):
             lanes = slice(at * GROUP, (at + 1) * GROUP)
-            if not any(reduced.hour.heard[lanes]):
-                continue
             group = first + at
+            if not any(reduced.hour.heard[lanes]) and not (again and self.raw(hour, group)):
+                continue
             if anew:
                 raw = {ms: row[4 * lanes.start : 4 * lanes.stop] for ms, row in own.items()}
                 self._put("raw", row_id(hour, group), pack_raw(raw))

@@ -113,7 +113,7 @@ class Journal:
         return {ms - hour * HOUR_MS: number for ms, number in rows}
 
     def part(self, ticks: dict[int, int], part: int) -> dict[int, bytes]:
-        """Return the values of the numbers from `part * PART` on, as full rows, by moment."""
+        """Return full rows of the numbers from `part * PART` on, by moment; all silent, too."""
         rows: dict[int, bytes] = dict(
             self._db.execute(
                 "SELECT id >> 12, data FROM journal"
@@ -122,9 +122,8 @@ class Journal:
             )
         )
         return {
-            ms: rows[number] + SILENT * (PART - len(rows[number]) // 4)
-            for ms, number in ticks.items()
-            if number in rows
+            ms: row + SILENT * (PART - len(row) // 4)
+            for ms, row in ((ms, rows.get(number, b"")) for ms, number in ticks.items())
         }
 
     def newest(self) -> Tick | None:

@@ -63,7 +63,7 @@ class Reader:
 
     def _reaches(self, table: str, hours: int, reached: int) -> bool:
         oldest = self._chunks.oldest(table)
-        if oldest is None:  # nothing is flushed, or no detail is kept
+        if oldest is None:  # nothing is flushed, or no such detail is kept
             return self._chunks.first_hour() is None
         return oldest * hours <= reached
 

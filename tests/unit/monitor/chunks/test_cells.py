@@ -12,6 +12,7 @@ from clsh.monitor.chunks.cells import Cells, fold, from_values, joined, nothing,
 from clsh.monitor.chunks.records import pack, unpack
 
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
+MOST = 3.4027e38
 FINE = 2**-15  # of a value: what 16 significant bits leave
 
 
@@ -26,21 +27,21 @@ def shown(cells: Cells) -> list[tuple[float, float, float]]:
 @given(st.lists(FLOATS, min_size=1, max_size=40))
 def test_a_value_is_its_own_average_and_its_band_holds_it(values: list[float]) -> None:
     for value, (average, low, high) in zip(values, shown(from_values(row(*values))), strict=True):
-        if not math.isfinite(value):
+        if not abs(value) < MOST:
             assert math.isnan(average)
             assert math.isnan(low)
             assert math.isnan(high)
         else:
             assert average == value
             assert low <= value <= high
-            assert high == math.inf or high - low <= abs(value) * FINE + 1e-40
+            assert high - low <= abs(value) * FINE + 1e-40
 
 
 @given(st.lists(st.lists(FLOATS, min_size=7, max_size=7), min_size=1, max_size=70))
 def test_folding_is_what_a_loop_would_do(rows: list[list[float]]) -> None:
     found = shown(fold([from_values(row(*values)) for values in rows]))
     for lane, (average, low, high) in enumerate(found):
-        values = [values[lane] for values in rows if math.isfinite(values[lane])]
+        values = [values[lane] for values in rows if abs(values[lane]) < MOST]
         if not values:
             assert math.isnan(average)
             continue
@@ -49,7 +50,7 @@ def test_folding_is_what_a_loop_would_do(rows: list[list[float]]) -> None:
         assert low == pytest.approx(min(values), abs=size * FINE + 1e-40)
         assert low <= min(values)
         assert high >= max(values)
-        assert high == math.inf or high == pytest.approx(max(values), abs=size * FINE + 1e-40)
+        assert high == pytest.approx(max(values), abs=size * FINE + 1e-40)
 
 
 @given(st.lists(st.lists(FLOATS, min_size=4, max_size=4), min_size=1, max_size=4))
@@ -63,8 +64,7 @@ def test_stored_cells_come_back(rows: list[list[float]]) -> None:
         assert (math.isnan(average), math.isnan(low)) == (math.isnan(exact[0]),) * 2
         if not math.isnan(average):
             assert (low, high) == exact[1:]
-            rounded = abs(exact[0]) * FINE + 1e-40
-            assert abs(average - exact[0]) <= rounded or average in {math.inf, -math.inf}
+            assert abs(average - exact[0]) <= abs(exact[0]) * FINE + 1e-40
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0, 100.0, 65535.0, -65535.0, 0.5, 2.0**100])
