@@ -20,8 +20,6 @@ from clsh.base.messages import tr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CHECKPOINT_EVERY = 8 << 20  # bytes written
-
 
 def backups(file: Path) -> list[Path]:
     """Return the backups of a database, the newest first."""
@@ -30,10 +28,14 @@ def backups(file: Path) -> list[Path]:
 
 
 class Chores:
-    """At most one thread at a time; `trouble` says why the last backup failed."""
+    """At most one thread at a time; `trouble` says why the last backup failed.
 
-    def __init__(self, file: Path) -> None:
+    The WAL is brought into the file whenever `every` bytes were written.
+    """
+
+    def __init__(self, file: Path, every: int) -> None:
         self._file = file
+        self._every = every
         self._written = 0
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
@@ -46,7 +48,7 @@ class Chores:
     def written(self, count: int) -> None:
         """Count bytes, and bring the WAL into the file when there are enough."""
         self._written += count
-        if self._written >= _CHECKPOINT_EVERY and self._begin(self._checkpoint):
+        if self._written >= self._every and self._begin(self._checkpoint):
             self._written = 0
 
     def backup(self, now: float) -> None:

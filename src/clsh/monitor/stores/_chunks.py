@@ -76,6 +76,12 @@ class Chunks:
         (hour,) = self._db.execute("SELECT min(hour) FROM flushed").fetchone()
         return hour
 
+    def begins(self, tier: Tier, hour: int) -> bool:
+        """Tell whether an hour is the first of its row in a tier."""
+        first = hour // tier.hours * tier.hours
+        query = "SELECT 1 FROM flushed WHERE hour BETWEEN ? AND ? LIMIT 1"
+        return self._db.execute(query, (first, first + tier.hours - 1)).fetchone() is None
+
     def flush(self, journal: Journal, hour: int, groups: int) -> Iterator[None]:
         """Move an hour from the journal into the chunks, a little at a step.
 

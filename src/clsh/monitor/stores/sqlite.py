@@ -43,6 +43,8 @@ class SqliteStore:
     def __init__(self, context: StoreContext) -> None:
         self._context = context
         self.file = context.directory / FILE
+        self._wal = min(8 << 20, context.limit // 16)
+        self._limit = context.limit - 4 * self._wal  # of the pages: the WAL has the rest
         self._damage = ""
         self._full = ""
         self._cut = ""
@@ -50,7 +52,7 @@ class SqliteStore:
         self._db: sqlite3.Connection | None = None
         try:
             context.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._chores = Chores(self.file)
+            self._chores = Chores(self.file, self._wal)
             self._open(files.open_file(self.file, MIGRATIONS))
             with files.transaction(self._use()):
                 self._journal.clean()
@@ -63,7 +65,8 @@ class SqliteStore:
 
     def _open(self, db: sqlite3.Connection) -> None:
         self._db = db
-        db.execute("PRAGMA wal_autocheckpoint=10000")  # the chores are earlier
+        db.execute(f"PRAGMA journal_size_limit={2 * self._wal}")
+        db.execute(f"PRAGMA wal_autocheckpoint={2 * self._wal >> 12}")  # the chores are earlier
         self._names = Names(db)
         self._journal = Journal(db, self._names)
         self._chunks = Chunks(db)
@@ -72,7 +75,7 @@ class SqliteStore:
     def append(self, tick: Tick) -> None:
         """See Store.append."""
         db = self._writable()
-        if self._used(db) > self._context.limit and len(self._journal.hours) <= 1:
+        if self._used(db) > self._limit and len(self._journal.hours) <= 1:
             raise StoreFullError(
                 f"{self.file} is at its store_limit of {self._context.limit} bytes",
                 hint="raise store_limit in [monitor]",
@@ -183,7 +186,7 @@ class SqliteStore:
         ticks = len(self._journal.ticks(hour))
         need = groups * (ticks * 4 * (GROUP + 1) + MINUTES.row_bytes)
         for tier in (TENS, HOURS):
-            need += groups * tier.row_bytes if hour % tier.hours == 0 else 0
+            need += groups * tier.row_bytes if self._chunks.begins(tier, hour) else 0
         yield from self._make_room(need)
         first = self._chunks.oldest(HOURS.table)
         for _ in self._chunks.flush(self._journal, hour, groups):
@@ -199,7 +202,7 @@ class SqliteStore:
         """Remove the oldest detail until `need` bytes more are within the limit."""
         db = self._use()
         before = -1
-        while (used := self._used(db)) + need > self._context.limit and used != before:
+        while (used := self._used(db)) + need > self._limit and used != before:
             before = used
             yield from self._chunks.remove_oldest()
             self._cut = tr(
@@ -210,7 +213,7 @@ class SqliteStore:
         (pages,), (size,) = (
             db.execute(f"PRAGMA {word}").fetchone() for word in ("page_count", "page_size")
         )
-        if over := max(0, pages * size - self._context.limit):
+        if over := max(0, pages * size - self._limit):
             db.execute(f"PRAGMA incremental_vacuum({over // size + 1})").fetchall()
 
     def _forget(self, groups: int) -> Iterator[None]:
@@ -257,8 +260,10 @@ class SqliteStore:
         if self._db is not None:
             self._db.close()
             self._db = None
-        with suppress(sqlite3.Error):
+        try:
             self._open(files.open_damaged(self.file))
+        except sqlite3.Error:  # nothing at all can be read
+            self._db = None
         return StoreError(self._damage)
 
 

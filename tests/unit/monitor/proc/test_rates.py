@@ -11,8 +11,8 @@ CPU = dict.fromkeys(("user", "nice", "system", "idle", "iowait", "irq", "softirq
 
 
 def look(uptime_s: float, *eth0: int, **more: tuple[int, ...]) -> Counts:
-    links = {name: numbers for name, numbers in more.items() if len(numbers) == 4}
-    disks = {name: numbers for name, numbers in more.items() if len(numbers) == 2}
+    links = {name: numbers for name, numbers in more.items() if name != "sda"}
+    disks = {name: numbers for name, numbers in more.items() if name == "sda"}
     if eth0:
         links["eth0"] = eth0
     return Counts(uptime_s, {}, CPU, links, disks)

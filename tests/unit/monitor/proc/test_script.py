@@ -13,6 +13,8 @@ from tests.support.proc import DATA, SHELLS, FakeNode
 if TYPE_CHECKING:
     from pathlib import Path
 
+MANY = "".join(f"/dev/d{n} /d{n} ext4 rw 0 0\n" for n in range(80))
+
 
 def of(lines: list[bytes], letter: str) -> list[bytes]:
     return [line[2:] for line in lines if line.startswith(letter.encode() + b" ")]
@@ -78,7 +80,7 @@ def test_df_is_asked_of_local_file_systems_only_and_of_each_disk_once(tmp_path: 
         ("overlay / overlay rw 0 0\n/dev/sda1 /etc/hosts xfs rw 0 0\n", ["/etc/hosts"]),
         ("nas:/root / nfs4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n", []),
         (r"/dev/a /x\134y ext4 rw 0 0" "\n/dev/b /z ext4 rw 0 0\n", ["/z"]),
-        ("".join(f"/dev/d{n} /d{n} ext4 rw 0 0\n" for n in range(80)), [f"/d{n}" for n in range(64)]),
+        (MANY, [f"/d{n}" for n in range(64)]),
     ],
     ids=["container", "bind mounts", "diskless", "backslash", "many"],
 )  # fmt: skip
