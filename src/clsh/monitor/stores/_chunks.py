@@ -118,7 +118,7 @@ class Chunks:
     def _flush_block(
         self, hour: int, part: int, block: range, rows: dict[int, bytes], *, anew: bool
     ) -> Iterator[int]:
-        """Write an hour of some groups of a part; yield how many ticks are written, at each step."""
+        """Write an hour of some groups of a part; yield how many ticks are written at each step."""
         place, width = 4 * GROUP * block.start, 4 * GROUP * len(block)
         own = {ms: row[place : place + width] for ms, row in rows.items()}
         first = part * GROUPS + block.start
