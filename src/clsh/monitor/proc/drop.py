@@ -42,7 +42,7 @@ def dropped(lines: Iterable[bytes]) -> tuple[dict[str, float], dict[str, Metric]
         wrong = _wrong(name, rest, values)
         if not wrong:
             values[name] = float(rest[0])
-            units = rest[1][:_LONGEST_UNITS] if len(rest) > 1 else ""
+            units = rest[1].rstrip()[:_LONGEST_UNITS] if len(rest) > 1 else ""
             metrics[name] = Metric(name, units=units, group="custom")
         elif not problem:
             problem = f"{path}: {text(raw)!r}: {wrong}"
