@@ -40,8 +40,8 @@ def steps(start: float, end: float, points: int, unit_ms: int, least_ms: int) ->
         begin = begin // unit_ms * unit_ms
         return Steps(begin, _up(until - begin, unit_ms), 1)
     step = _up(max(-(-span // points), least_ms), unit_ms)
-    while -(-(until - begin // step * step) // step) > points:
-        step += unit_ms
+    if -(-(until - begin // step * step) // step) > points:  # it begins a step too early
+        step = _up(max(-(-span // (points - 1)), least_ms), unit_ms)
     first = begin // step * step
     return Steps(first, step, -(-(until - first) // step))
 

@@ -36,16 +36,18 @@ def steps(start: float, end: float, points: int, finest_s: float) -> Steps:
     """Return at most `points` steps over a span, each a multiple of `finest_s`."""
     if not end > start or points < 1:
         return Steps(start, finest_s, 0)
-    many = max(1, math.ceil((end - start) / points / finest_s - 1e-9))
-    while True:
-        step_s = many * finest_s
-        first = math.floor(start / step_s + 1e-9) * step_s
-        count = math.ceil((end - first) / step_s - 1e-9)
-        if count <= points:
-            return Steps(first, step_s, count)
-        many += 1
-        if points == 1:  # a span over the boundary of any step
-            return Steps(start, end - start, 1)
+    if points == 1:
+        return Steps(start, end - start, 1)  # a span over the boundary of any step
+    over = _of_step(start, end, (end - start) / points, finest_s)
+    if over.count > points:  # it begins a step too early
+        over = _of_step(start, end, (end - start) / (points - 1), finest_s)
+    return over
+
+
+def _of_step(start: float, end: float, least_s: float, finest_s: float) -> Steps:
+    step_s = max(1, math.ceil(least_s / finest_s - 1e-9)) * finest_s
+    first = math.floor(start / step_s + 1e-9) * step_s
+    return Steps(first, step_s, math.ceil((end - first) / step_s - 1e-9))
 
 
 def line(over: Steps, words: Iterable[tuple[float, float]]) -> Line:

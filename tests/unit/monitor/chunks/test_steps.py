@@ -29,6 +29,13 @@ def test_steps_cover_the_span_and_are_not_too_many(
     assert points == 1 or (over.step >= least and over.first % over.step == 0)
 
 
+def test_few_steps_of_a_long_span_are_found_at_once() -> None:
+    """Not by trying one after the other: here that took two minutes."""
+    over = steps(1742940353.7, 1742940353.7 + 39287531.4, 2, 1, 113)
+    assert over.points == 2
+    assert over.end >= (1742940353.7 + 39287531.4) * 1000
+
+
 def test_a_chart_that_moves_on_keeps_its_steps() -> None:
     one, other = steps(1000, 87_400, 480, 60_000, 1), steps(1015, 87_415, 480, 60_000, 1)
     assert one == other

@@ -92,8 +92,7 @@ async def test_ticks_are_stored_in_one_thread(case: Case) -> None:
     async with case.running() as running:
         for number in range(3):
             running.put(tick(number))
-        await case.until(lambda: case.store.size() == 12)
-        await case.until(lambda: running.size == 12)
+            await case.until(lambda size=4 * number + 4: running.size == size)  # type: ignore[misc]
     assert case.store.stored() == [0, 1, 2]
     assert case.store.threads == {"clsh-store"}
     assert case.store.closed == 1
