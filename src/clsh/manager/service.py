@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 from clsh import __version__, assembly
 from clsh.base.clock import SystemClock
 from clsh.base.errors import ClshError
+from clsh.base.messages import tr
 from clsh.manager import sockets, state
 from clsh.manager.state import Holder
 from clsh.monitor import settings as monitor_settings
@@ -219,10 +220,10 @@ class Manager:
             )
         except Exception:  # noqa: BLE001 - a bug in them must not end the rest
             _log.exception("the ports for Ganglia's clients failed")
-            self._trouble("they failed; the log says how")
+            self._trouble(tr("they failed; the log says how"))
 
     def _trouble(self, text: str) -> None:
         """Keep what is wrong with Ganglia's ports, to be shown."""
-        if text:
+        if text and text != self._facts.get("ganglia"):
             _log.warning("Ganglia's ports: %s", text)
         self._facts["ganglia"] = text

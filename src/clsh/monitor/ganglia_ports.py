@@ -8,11 +8,14 @@ a slow one costs nobody else anything.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import re
 import socket
 from typing import TYPE_CHECKING
 
+from clsh.base.messages import tr
 from clsh.monitor.ganglia import write
 from clsh.monitor.ganglia.trusted import Trusted
 
@@ -189,7 +192,7 @@ class _Readers:
                 dualstack_ipv6=host == "::",
             )
         except OSError as error:
-            return f"TCP {host}:{port}: {error.strerror or error}"
+            return _refused(host, port, error)
         server = await asyncio.start_server(connected, sock=opened, limit=_LONGEST_LINE)
         self._servers.append(server)
         return ""
@@ -201,6 +204,18 @@ class _Readers:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _refused(host: str, port: int, error: OSError) -> str:
+    """Return in words why a port cannot be listened on."""
+    if error.errno == errno.EADDRINUSE:
+        return tr("port {port} on {host} is in use by another program", port=port, host=host)
+    # What the library says of a bind names the address once more.
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror or str(error)
+    return tr(
+        "port {port} on {host} cannot be opened: {reason}", port=port, host=host, reason=reason
+    )
 
 
 async def _answer(

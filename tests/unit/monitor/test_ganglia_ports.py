@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import xml.etree.ElementTree as ET
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -148,7 +151,8 @@ async def test_a_port_that_is_taken_is_told_and_tried_again(
     with closing(socket.create_server(("127.0.0.1", ports.gmond))):
         task = ports.serve()
         await ports.told()
-        assert ports.troubles[0].startswith(f"TCP 127.0.0.1:{ports.gmond}: ")
+        busy = f"port {ports.gmond} on 127.0.0.1 is in use by another program"
+        assert ports.troubles[0] == busy
         assert await ports.ask(ports.gmetad)
     while ports.troubles[-1]:
         await ports.told()
@@ -159,7 +163,18 @@ async def test_a_port_that_is_taken_is_told_and_tried_again(
     for one in (task, log):
         one.cancel()
     await asyncio.gather(task, log, return_exceptions=True)
-    assert "cannot answer as Ganglia: TCP 127.0.0.1" in caplog.text
+    assert f"cannot answer as Ganglia: port {ports.gmond}" in caplog.text
+
+
+async def test_an_address_that_is_not_ours_is_told() -> None:
+    ports = Ports(("127.0.0.1",), "127.0.0.1")
+    ports.settings = replace(ports.settings, ganglia_listen="192.0.2.1")
+    task = ports.serve()
+    await ports.told()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    reason = os.strerror(errno.EADDRNOTAVAIL)
+    assert f"port {ports.gmond} on 192.0.2.1 cannot be opened: {reason};" in ports.troubles[0]
 
 
 async def test_a_document_is_made_once_a_second() -> None:
