@@ -232,6 +232,7 @@ def test_as_many_files_as_may_be_are_open(tmp_path: Path) -> None:
     ("text", "status", "words"),
     [
         ("[manager]\nlisten = 5\n", 10, r"clsh\.toml:2: manager\.listen must be "),
+        ('[manager]\nlisten = "0.0.0.0:8650"\n', 10, r"other machines would reach 0\.0\.0\.0"),
         ("[clusters.a]\nnodes = 5\n", 10, "must be a node set"),
     ],
 )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError, ConfigError
 from clsh.manager.state import RunsAlreadyError
+from clsh.web.security import check_listening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
@@ -82,7 +83,8 @@ def above(descriptor: int, count: int) -> int:
 def listening(host: str, port: int, *, others: bool = False) -> socket.socket:
     """Return a socket that listens there; raises PortBusyError naming the remedy.
 
-    With `others` the next ports are tried when this one is busy; port 0 is any that is free.
+    Raises ConfigError for an address that other machines reach. With `others` the next ports
+    are tried when this one is busy; port 0 is any that is free.
     """
     for one in range(port, min(port + (_MORE_PORTS if others and port else 1), 65536)):
         with contextlib.suppress(PortBusyError):
@@ -109,6 +111,7 @@ def _bound(host: str, port: int) -> socket.socket:
             hint='for example "127.0.0.1:8650"',
         ) from error
     family, kind, protocol, _, address = found[0]
+    check_listening(str(address[0]))
     made = socket.socket(family, kind, protocol)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

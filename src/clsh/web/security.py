@@ -6,9 +6,11 @@ credentials of a Unix socket (`clsh.web.serve`) alone.
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+from clsh.base.errors import ConfigError
 from clsh.web.asking import RefusedError
 
 if TYPE_CHECKING:
@@ -33,6 +35,20 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+
+
+def check_listening(address: str) -> None:
+    """Raise ConfigError for an IP address that other machines reach: this is plain HTTP.
+
+    `address` is numeric, as the socket has it, so that no name decides.
+    """
+    if not ipaddress.ip_address(address).is_loopback:
+        raise ConfigError(
+            f"[manager] listen: other machines would reach {address}, over plain HTTP that"
+            " anybody on the way can read and change",
+            hint='listen at "127.0.0.1:8650"; from afar use `ssh -L 8650:127.0.0.1:8650 HOST`,'
+            " or a reverse proxy with TLS on this machine, its name in names of [manager]",
+        )
 
 
 def peer(uid: int, pid: int) -> tuple[str, int]:

@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from clsh.web.security import peer
+from clsh.web.security import check_listening, peer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -95,8 +95,11 @@ async def serve(app: ASGIApp, sockets: Sequence[socket.socket], stopping: asynci
     """Serve `app` on listening sockets until `stopping` is set; closes the sockets.
 
     Running requests may end within a second, live viewers are told at once. A cancel breaks
-    all connections off.
+    all connections off. Raises ConfigError for a socket that other machines reach.
     """
+    for line in sockets:
+        if line.family != socket.AF_UNIX:
+            check_listening(line.getsockname()[0])
     config = uvicorn.Config(
         app,
         http=_Http,

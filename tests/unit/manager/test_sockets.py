@@ -63,11 +63,20 @@ def test_a_port_that_is_busy() -> None:
             assert port < next_one.getsockname()[1] < port + 20
 
 
-def test_an_address_that_is_not_here() -> None:
+def test_an_address_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "check_listening", lambda _: None)
     with pytest.raises(ConfigError, match=r"there is no address 'nowhere\.invalid' here"):
         sockets.listening("nowhere.invalid", 8650)
     with pytest.raises(ClshError, match=r"cannot listen at 192\.0\.2\.1:8650"):
         sockets.listening("192.0.2.1", 8650)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_no_address_that_other_machines_reach(host: str) -> None:
+    with pytest.raises(ConfigError, match=f"other machines would reach {host}") as caught:
+        sockets.listening(host, 8650)
+    assert "ssh -L 8650:127.0.0.1:8650" in caught.value.hint
+    assert "reverse proxy" in caught.value.hint
 
 
 def test_the_socket_for_cl_is_private_and_replaces_a_dead_one(tmp_path: Path) -> None:

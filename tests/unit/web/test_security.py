@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from clsh.base.errors import ConfigError
 from clsh.web import security
 from clsh.web.asking import RefusedError
 
@@ -70,6 +71,21 @@ def test_where_we_listen_is_our_name(listen: str, name: str) -> None:
 @pytest.mark.parametrize("listen", ["0.0.0.0:8650", "[::]:8650"])
 def test_every_address_is_no_name(listen: str) -> None:
     assert security.allowed_hosts(listen, []) == {"localhost"}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1"])
+def test_loopback_is_listened_on(address: str) -> None:
+    security.check_listening(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0", "::", "192.0.2.7", "10.0.0.1", "fe80::1%eth0", "2001:db8::1"]
+)
+def test_plain_http_stays_on_this_machine(address: str) -> None:
+    with pytest.raises(ConfigError, match="other machines would reach") as told:
+        security.check_listening(address)
+    assert "ssh -L" in told.value.hint
+    assert "proxy with TLS" in told.value.hint
 
 
 def test_an_ipv6_address_that_was_connected_to_is_ours() -> None:

@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.client import connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from clsh.base.errors import ConfigError
 from clsh.web import serve
 from clsh.web.live import Live
 from tests.support.web import a_control, a_monitor, an_app, tell
@@ -243,6 +244,14 @@ async def test_large_heads_are_refused(tmp_path: Path) -> None:
         assert status == 431
         endless = await served.ask(f"GET /healthz HTTP/1.1\nX: {'x' * 100_000}")
         assert endless[0] == 400
+
+
+async def test_a_socket_that_other_machines_reach_is_not_served() -> None:
+    """Also one that was handed over: the settings had no say in it."""
+    with socket.socket(socket.AF_INET6) as line:
+        line.bind(("::", 0))  # listens never
+        with pytest.raises(ConfigError, match="over plain HTTP"):
+            await serve.serve(an_app(a_monitor()), [line], asyncio.Event())
 
 
 async def test_signals_are_left_to_the_manager(tmp_path: Path) -> None:

@@ -44,13 +44,6 @@ def look(settings: Settings, place: Place, nodes: int, *, runs: bool) -> Iterato
     yield limits(nodes)
     if not runs:
         yield from ports(settings)
-    if settings.listen.host not in {"127.0.0.1", "::1", "localhost"}:
-        yield Finding(
-            "manager",
-            "note",
-            f"the page is open to whoever reaches {settings.listen}, over plain HTTP",
-            '[manager] listen = "127.0.0.1:8650", and `ssh -L 8650:localhost:8650` from afar',
-        )
 
 
 def programs() -> Finding:
