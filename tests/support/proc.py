@@ -1,7 +1,11 @@
-"""A node in a folder: its /proc, its df and nvidia-smi, and the shells that run our script."""
+"""A node in a folder: its /proc, its df and nvidia-smi, and the shells that run our script.
+
+And one that is only played, for `transports.memory`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -14,6 +18,8 @@ from clsh.monitor.proc.script import script
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from clsh.remote.transports.memory import Call
 
 DATA = Path(__file__).parents[1] / "data/proc"
 SHELLS = [name for name in ("dash", "bash", "zsh", "mksh", "ksh93") if shutil.which(name)]
@@ -113,3 +119,34 @@ class Running:
         assert self.process.stdin is not None
         self.process.stdin.close()
         return self.process.wait(10)
+
+
+class Played:
+    """A node for `transports.memory`: answers as the script does, and can be told to fail.
+
+    `hangs` lets it answer nothing, `load` is what it says of its load. `asked` counts the
+    requests; each adds a second to its uptime and 1,000 bytes to what it received.
+    """
+
+    def __init__(self) -> None:
+        self.hangs = False
+        self.load = "0.50 0.40 0.30 2/120 999"
+        self.asked = 0
+
+    async def __call__(self, call: Call) -> int:
+        pieces = aiter(call.stdin)
+        assert (await anext(pieces)).startswith(b"{\n")
+        await call.write("stdout", b"clsh monitor\nB 1700000000\nP 4\nI Linux 6.1.0 x86_64\nR\n")
+        async for request in pieces:
+            self.asked += 1
+            if self.hangs:
+                await asyncio.Event().wait()
+            number = request.split()[0].decode()
+            aside = "F /dev/sda1 1000 400 600 40% /\n, d\n" if b" d" in request else ""
+            answer = (
+                f"S cpu  {self.asked} 0 0 {self.asked * 3} 0 0 0 0\nL {self.load}\n"
+                f"U {1000 + self.asked}.00\nM MemTotal: 8000\nM MemFree: 2000\n"
+                f"N eth0 {self.asked * 1000} 1 1 1\n{aside}. {number}\n"
+            )
+            await call.write("stdout", answer.encode())
+        return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError, ConfigError, UsageError
@@ -107,7 +108,9 @@ class _Scraped:
             except TimeoutError:
                 self._fail(tell, f"no whole answer in {deadline_s:g} s")
             except OSError as error:
-                self._fail(tell, error.strerror or str(error))
+                # asyncio's own words ("Connect call failed") do not say why
+                number = error.errno or 0
+                self._fail(tell, os.strerror(number) if number > 0 else str(error))
             except ClshError as error:
                 self._fail(tell, str(error))
             await self.pace.wait()
