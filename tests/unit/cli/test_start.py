@@ -11,7 +11,7 @@ import pytest
 
 from clsh import __version__
 
-START = "from clsh.cli.clsh import main; main({argv!r}); import sys; print(*sys.modules)"
+START = "from clsh.cli.{file} import main; main({argv!r}); import sys; print(*sys.modules)"
 OURS = {
     "clsh",
     "clsh.base",
@@ -26,6 +26,12 @@ HEAVY = {
     *("asyncio", "asyncssh", "ClusterShell", "concurrent", "cryptography", "hashlib", "inspect"),
     *("json", "logging", "multiprocessing", "prompt_toolkit", "resource", "selectors", "signal"),
     *("socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "tomllib"),
+    *("http", "jinja2", "starlette", "uvicorn", "wcwidth", "websockets"),
+}
+CL = (OURS - {"clsh.cli.clsh", "clsh.cli.options"}) | {"clsh.cli.main"}
+CL_HELP = CL | {
+    *("clsh.base.paths", "clsh.base.plugins", "clsh.cli.commands", "clsh.cli.monitoring"),
+    *("clsh.cli.monitoring.reaching", "clsh.cli.options", "clsh.nodes", "clsh.nodes.nodeset"),
 }
 
 
@@ -36,18 +42,35 @@ def not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-@pytest.mark.parametrize("argv", [["--version"], ["--help"]])
-def test_the_start_loads_little(argv: list[str]) -> None:
+def loaded(file: str, argv: list[str]) -> set[str]:
+    """Return the modules that a command has loaded when it ends."""
     told = subprocess.run(
-        [sys.executable, "-I", "-c", START.format(argv=argv)],
+        [sys.executable, "-I", "-c", START.format(file=file, argv=argv)],
         capture_output=True,
         text=True,
         check=True,
         timeout=30,
     ).stdout.splitlines()[-1]
-    loaded = set(told.split())
-    assert {name for name in loaded if name.partition(".")[0] == "clsh"} == OURS
-    assert not loaded & HEAVY
+    return set(told.split())
+
+
+def ours(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.partition(".")[0] == "clsh"}
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["--help"]])
+def test_the_start_loads_little(argv: list[str]) -> None:
+    modules = loaded("clsh", argv)
+    assert ours(modules) == OURS
+    assert not modules & HEAVY
+
+
+def test_cl_loads_the_words_of_its_commands_and_no_more() -> None:
+    assert ours(loaded("main", ["--version"])) == CL
+    modules = loaded("main", ["--help"])
+    commands = {name for name in modules if name.startswith("clsh.cli.commands.")}
+    assert ours(modules) - commands == CL_HELP
+    assert modules & HEAVY == {"inspect"}  # by pkgutil, which finds the commands
 
 
 def test_the_version_is_said_at_once() -> None:

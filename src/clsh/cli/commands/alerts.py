@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 HELP = "what is wrong on the grid now"
 
-_SEVERE = {"critical": "31", "warning": "33"}
+_SEVERE = {"critical": "31", "warning": "35"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from clsh.monitor.processes import Process
 
-_RED, _YELLOW = "31", "33"
+_RED, _MAGENTA = "31", "35"  # both can be read on dark and on light
 _MUCH, _VERY_MUCH = 75, 90
 
 
@@ -86,13 +86,13 @@ def _lost(row: NodeRow) -> str:
 def _full(share: Callable[[NodeRow], float | None]) -> Callable[[NodeRow], str]:
     def style(row: NodeRow) -> str:
         used = share(row) or 0
-        return _RED if used >= _VERY_MUCH else _YELLOW if used >= _MUCH else ""
+        return _RED if used >= _VERY_MUCH else _MAGENTA if used >= _MUCH else ""
 
     return style
 
 
 def _overloaded(row: NodeRow) -> str:
-    return _YELLOW if row.load and row.cores and row.load > row.cores else ""
+    return _MAGENTA if row.load and row.cores and row.load > row.cores else ""
 
 
 def _load(value: float) -> str:

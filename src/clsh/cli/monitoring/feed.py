@@ -84,16 +84,19 @@ def objects(answer: object, key: str) -> list[dict[str, object]]:
 
 
 def _node(row: Mapping[str, object]) -> NodeRow:
+    """Return what the manager tells of a node; what a lost one did last is not told as now."""
+    state = str(row.get("state") or "")
+
     def known(name: str) -> float | None:
         found = row.get(name)
-        return float(found) if isinstance(found, int | float) else None
+        return float(found) if isinstance(found, int | float) and state != "lost" else None
 
     used, total = known("memory_used"), known("memory_total")
     free = known("disk_free_percent")
     return NodeRow(
         str(row.get("cluster") or ""),
         str(row.get("name") or ""),
-        str(row.get("state") or ""),
+        state,
         str(row.get("reason") or ""),
         load=known("load_one"),
         cores=known("cores"),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Row = TypeVar("Row")
 _AROUND = 5
 """Lines that are no rows: two of summary, an empty one, the head and the keys."""
+_NAMING = 2
+"""Columns that say which node, and its state; the numbers follow."""
 _REVERSE, _BOLD, _RED = "7", "1", "31"
 
 
@@ -76,7 +78,7 @@ def draw(
     """Return exactly as many lines as the screen has, none wider than it is."""
     places, count = size
     if view.mode == "nodes":
-        body = _body(nodes(picture, view), NODES, view, size, colour=colour)
+        body = _body(nodes(picture, view), NODES, view, size, colour=colour, instead=_reason)
     else:
         body = _body(processes(picture, view), PROCESSES, view, size, colour=colour)
     shown = [*_summary(picture, view, places, interval_s, colour=colour), "", *body]
@@ -105,47 +107,58 @@ def _summary(
     up = [row for row in rows if row.state == "up"]
     lost = sum(row.state == "lost" for row in rows)
     told = [
+        "cl top",
         time.strftime("%H:%M:%S", time.localtime(picture.at)),
         tr("{up} of {all} nodes up", up=len(up), all=len(rows)),
     ]
     if lost:
         told.append(styled(tr("{count} lost", count=lost), _RED if colour else ""))
+    if view.mode == "processes":
+        told += _whose(picture, view)
     if interval_s:
         told.append(tr("every {seconds} s", seconds=f"{interval_s:g}"))
-    if view.mode == "processes":
-        told.append(_whose(picture, view))
-    first = "  ".join(["cl top", *told])
-    second = picture.trouble and cut(plain(picture.trouble), places)
-    if second and colour:
-        second = styled(second, _RED)
-    return [_within(first, places), second or cut(_totals(up), places)]
+    trouble = cut(plain(picture.trouble), places)
+    second = styled(trouble, _RED if colour and trouble else "") or _joined(_totals(up), places)
+    return [_joined(told, places), second]
 
 
-def _whose(picture: Picture, view: View) -> str:
-    if view.of:
-        told = tr("processes of {node}", node=plain(view.of.node))
-    else:
-        told = tr("processes of all nodes")
+def _joined(parts: Sequence[str], places: int) -> str:
+    """Return the parts in one line, without those at the end that do not fit as a whole."""
+    line = _within(parts[0], places)
+    for part in parts[1:]:
+        longer = f"{line}  {part}"
+        if width(without_style(longer)) > places:
+            break
+        line = longer
+    return line
+
+
+def _whose(picture: Picture, view: View) -> list[str]:
+    told = [
+        tr("processes of {node}", node=plain(view.of.node))
+        if view.of
+        else tr("processes of all nodes")
+    ]
     if picture.silent:
-        told += "  " + tr("without: {nodes}", nodes=plain(", ".join(picture.silent)))
+        told.append(tr("without: {nodes}", nodes=plain(", ".join(picture.silent))))
     return told
 
 
-def _totals(up: Sequence[NodeRow]) -> str:
+def _totals(up: Sequence[NodeRow]) -> list[str]:
     load, cores = _sum(up, "load"), _sum(up, "cores")
     busy = sum((row.cpu or 0) * (row.cores or 1) for row in up)
     used, total = _sum(up, "memory_used"), _sum(up, "memory_total")
     parts = [
         tr("load {load} of {cores} cores", load=f"{load:.2f}", cores=f"{cores:.0f}"),
         f"cpu {figures.percent(busy / cores)}" if cores else "",
-        tr("memory {used} of {total}", used=figures.size(used), total=figures.size(total)),
+        tr("mem {used} of {total}", used=figures.size(used), total=figures.size(total)),
         tr(
-            "net {read}/s in {write}/s out",
+            "in {read}/s out {write}/s",
             read=figures.size(_sum(up, "net_in")),
             write=figures.size(_sum(up, "net_out")),
         ),
     ]
-    return "  ".join(filter(None, parts))
+    return list(filter(None, parts))
 
 
 def _sum(rows: Sequence[NodeRow], name: str) -> float:
@@ -159,8 +172,12 @@ def _body(
     size: tuple[int, int],
     *,
     colour: bool,
+    instead: Callable[[Row], str] = lambda _: "",
 ) -> list[str]:
-    """Return head and rows around the marked one, and how many more there are."""
+    """Return head and rows around the marked one, and how many more there are.
+
+    `instead` gives what stands in place of a row's numbers, "" being nothing.
+    """
     places, count = size
     room = page(count)
     at = min(view.at, max(0, len(rows) - 1))
@@ -171,7 +188,7 @@ def _body(
     lines = [_head(shown, columns[view.sorting.column], places)]
     for place, (row, line) in enumerate(zip(seen, cells, strict=True), start=first):
         marked = place == at
-        text = _line(shown, row, line, colour=colour and not marked)
+        text = _line(shown, row, line, instead(row), colour=colour and not marked)
         lines.append(styled(fit(text, places), _REVERSE) if marked else text)
     more = len(rows) - len(seen)
     if more:
@@ -217,11 +234,18 @@ def _head(shown: _Shown[Row], by: Column[Row], places: int) -> str:
     return _within((" " * shown.gap).join(parts), places)
 
 
-def _line(shown: _Shown[Row], row: Row, cells: Sequence[str], *, colour: bool) -> str:
+def _reason(row: NodeRow) -> str:
+    return plain(row.reason) if row.state == "lost" else ""
+
+
+def _line(shown: _Shown[Row], row: Row, cells: Sequence[str], instead: str, *, colour: bool) -> str:
     parts = [
         styled(fit(text, wide, right=column.number), column.style(row) if colour else "")
         for column, wide, text in zip(shown.columns, shown.widths, cells, strict=False)
     ]
+    if instead:
+        rest = sum(shown.widths[_NAMING:]) + shown.gap * (len(shown.widths) - _NAMING - 1)
+        parts[_NAMING:] = [cut(instead, rest)]
     return (" " * shown.gap).join(parts).rstrip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -37,7 +38,9 @@ def test_it_fits_every_terminal(
 def test_nodes_at_80_columns() -> None:
     lines = [without_style(line) for line in draw(PICTURE, View(), (80, 12), colour=False)]
     assert "2 of 3 nodes up  1 lost" in lines[0]
-    assert lines[1].startswith("load 9.50 of 8 cores  cpu 56 %  memory 4.8 GB of 8.0 GB")
+    assert lines[1] == (
+        "load 9.50 of 8 cores  cpu 56 %  mem 4.8 GB of 8.0 GB  in 1.0 KB/s out 2.0 KB/s"
+    )
     assert lines[3].split() == [
         *("NODE", "STATE", "LOAD", "CPU", "MEM", "USED", "IN/s", "OUT/s", "READ/s", "WRITE/s"),
         "DISK",
@@ -47,8 +50,22 @@ def test_nodes_at_80_columns() -> None:
         *("node1", "up", "0.50", "12", "%", "50", "%", "2.0", "GB", "1.0", "KB", "2.0", "KB"),
         *("0", "B", "977", "KB", "95", "%"),
     ]
-    assert lines[6].split()[:2] == ["node10", "lost"]
+    assert lines[6] == "node10   lost  connection lost"
     assert "q quit" in lines[-1]
+
+
+def test_a_summary_that_does_not_fit_leaves_out_whole_parts() -> None:
+    lines = draw(PICTURE, View(mode="processes"), (44, 12), colour=False, interval_s=2)
+    assert re.fullmatch(r"cl top  \d\d:\d\d:\d\d  2 of 3 nodes up  1 lost", lines[0])
+    assert lines[1] == "load 9.50 of 8 cores  cpu 56 %"
+
+
+def test_why_a_node_is_lost_is_cut_to_the_screen() -> None:
+    picture = Picture(0, [NodeRow("lab", "node1", "lost", "a long reason " * 9)])
+    for view in (View(), View(at=99)):
+        (line,) = draw(picture, view, (40, 12), colour=False)[4:5]
+        assert width(without_style(line)) <= 40
+        assert "lost  a long reason" in line
 
 
 def test_a_wide_terminal_has_more_columns() -> None:
@@ -105,9 +122,9 @@ def test_what_is_wrong_takes_the_place_of_the_sums() -> None:
 def test_colours_say_something_only() -> None:
     lines = draw(PICTURE, View(at=99), (80, 12), colour=True)
     hot = lines[4]
-    assert "\x1b[33m  9.00\x1b[0m" in hot
+    assert "\x1b[35m  9.00\x1b[0m" in hot
     assert "\x1b[31m 99 %\x1b[0m" in hot
-    assert "\x1b[33m 80 %\x1b[0m" in hot
+    assert "\x1b[35m 80 %\x1b[0m" in hot
     plain = draw(PICTURE, View(at=99), (80, 12), colour=False)
     assert not any("\x1b[3" in line for line in plain)
 
@@ -117,7 +134,7 @@ EVIL = ["\x1b]0;evil\x07", "a\rb", "\x1b[2J", "\x9b31m", "x\ny", "\x1bP1;2q\x1b\
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_nothing_that_a_node_names_acts_on_the_terminal(evil: str) -> None:
-    rows = [NodeRow(evil, f"n{evil}", "up", evil)]
+    rows = [NodeRow(evil, f"n{evil}", state, evil) for state in ("up", "lost", evil)]
     picture = Picture(0, rows, [replace(process(command=evil), user=evil, node=evil)], {evil: evil})
     for view in (View(), View(mode="processes", of=Place(evil, evil)), View(at=1)):
         for line in draw(picture, view, (150, 9), colour=True):
