@@ -1,4 +1,4 @@
-"""The web page's data of 1,000 nodes: server time, bytes on the wire, requests a second."""
+"""The web pages and the API of 1,000 nodes: server time, bytes, requests a second, viewers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import table
+from bench import table, viewers
 from clsh.monitor.model import Sample
 from clsh.monitor.service import Monitor
 from clsh.monitor.settings import Settings
@@ -28,28 +28,35 @@ if TYPE_CHECKING:
 
 _NODES = 1000
 _HOST = b"localhost"
+_PATHS = (
+    "/", "/c/cluster", "/c/cluster/node0001", "/api/v1/grid", "/api/v1/clusters/cluster",
+    "/api/v1/heat/cluster", "/metrics",
+)  # fmt: skip
 
 
 def run(tools: Tools, *, quick: bool) -> Iterator[list[str]]:
-    """Yield one table."""
+    """Yield the answers and the live viewers."""
     del tools
     yield asyncio.run(_measure(3 if quick else 15))
+    yield viewers.lines(quick=quick)
 
 
 def _no_store() -> Store:
     raise StoreError("the bench stores nothing")
 
 
-def _monitor() -> Monitor:
+def a_monitor() -> Monitor:
+    """Return a monitor of 1,000 nodes that were heard."""
     names = [f"node{number:04}" for number in range(_NODES)]
     places = [("cluster", Node(node_name(name), name)) for name in names]
     monitor = Monitor(Settings(), places, _no_store, Path("/nonexistent"))
     for name in names:
-        _hear(monitor, name)
+        hear(monitor, name)
     return monitor
 
 
-def _hear(monitor: Monitor, name: str) -> None:
+def hear(monitor: Monitor, name: str) -> None:
+    """Let a node tell 30 new values."""
     numbers = {f"metric{place}": random.random() * 1e9 for place in range(25)}
     usual = {
         "load_one": random.random() * 20, "cpu_num": 16.0, "cpu_idle": random.random() * 100,
@@ -81,10 +88,10 @@ async def _ask(app: Any, path: str, **headers: str) -> tuple[int, bytes, bytes]:
 
 
 async def _measure(turns: int) -> list[str]:
-    monitor = _monitor()
+    monitor = a_monitor()
     control = Control("0", os.getpid(), time.time(), "localhost:8650", os.getuid(), lambda: None)
     rows: list[list[str]] = []
-    for path in ("/", "/api/v1/grid", "/api/v1/clusters/cluster", "/metrics"):
+    for path in _PATHS:
         costs: list[float] = []
         body = b""
         app = build(monitor, control)
@@ -126,7 +133,7 @@ def _ticks(monitor: Monitor) -> Iterator[str]:
         topic.refresh()
         seen = topic.version
         for number in range(0, _NODES, 15):
-            _hear(monitor, f"node{number:04}")
+            hear(monitor, f"node{number:04}")
         begun = time.perf_counter()
         topic.refresh()
         text = topic.message(seen).encode()
