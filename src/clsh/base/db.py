@@ -7,7 +7,7 @@ machine may cost the last moments, never the file.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError
@@ -15,6 +15,8 @@ from clsh.base.errors import ClshError
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
+
+PAGE = 4096
 
 _DAMAGED = {"SQLITE_CORRUPT", "SQLITE_NOTADB"}
 _FULL = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
@@ -24,18 +26,21 @@ class NewerFormatError(ClshError):
     """A file was written by a newer version."""
 
 
-def open_file(
-    file: Path, migrations: Sequence[str], *, page_size: int = 4096
-) -> sqlite3.Connection:
+class DamagedError(sqlite3.DatabaseError):
+    """What is in a file is not what we wrote."""
+
+
+def open_file(file: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     """Open or make a database and bring it to the newest format, which is `len(migrations)`.
 
     Statements are transactions of their own unless `transaction` is used; any thread may use
-    the connection, one at a time. Raises NewerFormatError and sqlite3.Error.
+    the connection, one at a time. Raises NewerFormatError, sqlite3.Error and OSError.
     """
+    if not file.exists():
+        _make(file, migrations)
+    _refuse_empty(file)
     db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     try:
-        db.execute(f"PRAGMA page_size={page_size}")
-        db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # both count only before the first table
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
         db.execute("PRAGMA cache_size=-16000")
@@ -48,7 +53,11 @@ def open_file(
 
 
 def open_damaged(file: Path) -> sqlite3.Connection:
-    """Open a file for reading what can be read; a file that is cut off is opened too."""
+    """Open a file for reading what can be read; a file that is cut off is opened too.
+
+    Raises sqlite3.Error and OSError.
+    """
+    _refuse_empty(file)
     db = sqlite3.connect(
         f"{file.absolute().as_uri()}?mode=ro",
         uri=True,
@@ -73,20 +82,37 @@ def transaction(db: sqlite3.Connection) -> Generator[None]:
 
 
 def is_damaged(error: BaseException) -> bool:
-    """Tell whether an error says that the file is not what SQLite wrote."""
-    return _name(error) in _DAMAGED
+    """Tell whether an error says that the file is not what was written."""
+    return isinstance(error, DamagedError) or _name(error) in _DAMAGED
 
 
 def is_full(error: BaseException) -> bool:
     """Tell whether an error says that there was no room."""
-    return isinstance(error, sqlite3.Error) and error.sqlite_errorname in _FULL
+    return getattr(error, "sqlite_errorname", "") in _FULL
 
 
 def _name(error: BaseException) -> str:
     """Return the primary name of an error: SQLITE_CORRUPT for SQLITE_CORRUPT_INDEX."""
-    if not isinstance(error, sqlite3.Error):
-        return ""
     return "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+
+
+def _make(file: Path, migrations: Sequence[str]) -> None:
+    """Make a file, whole or not at all: so one that is empty was cut off."""
+    new = file.with_name(f"{file.name}.new")
+    # What belonged to a file that is gone would be taken for a part of the new one.
+    for name in (new.name, f"{new.name}-journal", f"{file.name}-wal", f"{file.name}-shm"):
+        file.with_name(name).unlink(missing_ok=True)
+    with closing(sqlite3.connect(new, isolation_level=None)) as db:
+        db.execute(f"PRAGMA page_size={PAGE}")
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # both count only before the first table
+        _migrate(db, file, migrations)
+    new.replace(file)
+
+
+def _refuse_empty(file: Path) -> None:
+    """SQLite takes an empty file for a new one, and deletes its WAL."""
+    if not file.stat().st_size:
+        raise DamagedError("the file is empty")
 
 
 def _migrate(db: sqlite3.Connection, file: Path, migrations: Sequence[str]) -> None:

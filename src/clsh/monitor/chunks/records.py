@@ -138,10 +138,10 @@ def pack_raw(rows: Mapping[int, bytes]) -> bytes:
 
 
 def unpack_raw(chunk: bytes) -> dict[int, bytes]:
-    """Return a group's rows by their milliseconds into the hour."""
+    """Return a group's rows by their milliseconds into the hour; raises struct.error."""
     (count,) = struct.unpack_from("<H", chunk)
-    times = struct.unpack_from(f"<{count}I", chunk, 2)
     start, width = 2 + 4 * count, 4 * GROUP
+    times = struct.unpack_from(f"<{count}I{count * width}x", chunk, 2)
     return {
         ms: chunk[start + place * width : start + (place + 1) * width]
         for place, ms in enumerate(times)

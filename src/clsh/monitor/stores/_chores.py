@@ -1,7 +1,7 @@
 """What the embedded store does in a thread of its own: checkpoints of the WAL, backups.
 
 Both wait for the disk. Each has its own connection, so a tick that is stored meanwhile waits
-for neither.
+for neither, unless the WAL has grown to its bound.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from clsh.base.messages import tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_PATIENCE_S = 5.0
 
 
 def backups(file: Path) -> list[Path]:
@@ -63,9 +65,25 @@ class Chores:
         if self._thread is not None:
             self._thread.join()
 
+    def bound(self, writer: sqlite3.Connection) -> None:
+        """Bring the WAL into the file at once when it is three times as long as it should be.
+
+        That waits for what is under way; a backup is given up when it lasts, for as long as it
+        reads the WAL can only grow.
+        """
+        with suppress(FileNotFoundError):
+            if self._file.with_name(f"{self._file.name}-wal").stat().st_size > 3 * self._every:
+                if self._thread is not None:
+                    self._thread.join(_PATIENCE_S)
+                self._give_up()
+                writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Give up a backup that is under way."""
         self._closing = True
+        self._give_up()
+
+    def _give_up(self) -> None:
         while self._thread is not None and self._thread.is_alive():
             if (connection := self._connection) is not None:
                 with suppress(sqlite3.ProgrammingError):  # closed meanwhile

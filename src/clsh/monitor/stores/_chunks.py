@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 from typing import TYPE_CHECKING
 
+from clsh.base.db import DamagedError
 from clsh.monitor.chunks.cells import fold
 from clsh.monitor.chunks.records import (
     GROUP,
@@ -14,7 +16,6 @@ from clsh.monitor.chunks.records import (
     RECORD,
     SILENT,
     SPAN_H,
-    TENS,
     TIERS,
     pack,
     pack_raw,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 16  # rows removed in one step
 _BLOCK = 4  # groups reduced in one step
 _SLOT = GROUP * RECORD
+_TABLES = ("raw", *(tier.table for tier in TIERS))  # the finest first
 
 
 class Chunks:
@@ -51,7 +53,10 @@ class Chunks:
         """Return the ticks of a group by their milliseconds into the hour."""
         query = "SELECT data FROM raw WHERE id = ?"
         found = self._db.execute(query, (row_id(hour, group),)).fetchone()
-        return unpack_raw(found[0]) if found else {}
+        try:
+            return unpack_raw(found[0]) if found else {}
+        except struct.error as error:
+            raise DamagedError(f"an hour of raw ticks is not whole: {error}") from error
 
     def rows(self, tier: Tier, periods: range, group: int) -> list[bytes]:
         """Return the rows of a group over some periods, all zero where there is none."""
@@ -63,6 +68,8 @@ class Chunks:
                 (numbers(ids),),
             )
         )
+        if any(len(row) != tier.row_bytes for row in found.values()):
+            raise DamagedError(f"a row of {tier.table} has not its size")
         return [found.get(number) or bytes(tier.row_bytes) for number in ids]
 
     def oldest(self, table: str) -> int | None:
@@ -192,7 +199,7 @@ class Chunks:
 
     def remove(self, table: str, period: int) -> Iterator[None]:
         """Remove all up to a period from a table, and all that is as old from the finer ones."""
-        hours = {"raw": 1, "minutes": MINUTES.hours, "tens": TENS.hours, "hours": HOURS.hours}
+        hours = {"raw": 1, **{tier.table: tier.hours for tier in TIERS}}
         end = (period + 1) * hours[table]
         self._db.execute("UPDATE flushed SET ticks = 0 WHERE hour < ?", (end,))
         for name, length in hours.items():
@@ -212,11 +219,15 @@ class Chunks:
 
     def remove_oldest(self) -> Iterator[None]:
         """Remove the oldest of the finest detail that there is."""
-        for table in ("raw", *(tier.table for tier in TIERS)):
+        for table in _TABLES:
             period = self.oldest(table)
             if period is not None:
                 yield from self.remove(table, period)
                 return
+
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing left to remove."""
+        return all(self.oldest(table) is None for table in _TABLES)
 
     def silent_lanes(self, group: int) -> list[int]:
         """Return the places in a group of which nothing is kept."""

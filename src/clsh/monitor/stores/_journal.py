@@ -8,13 +8,17 @@ from array import array
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from clsh.monitor.chunks.records import SILENT
+from clsh.base.db import DamagedError
+from clsh.monitor.chunks.records import GROUP, SILENT
 from clsh.monitor.model import Layout, Series, Tick
+from clsh.monitor.store import StoreFullError
 from clsh.monitor.stores._format import HOUR_MS, PART, numbers
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+MOST = GROUP << 16  # series: the number of a group has 16 bits
 
 _NAN = float("nan")
 
@@ -39,6 +43,10 @@ class Names:
     def ids(self, series: Sequence[Series]) -> array[int]:
         """Return the numbers of series, in order; those that have none get one."""
         new = [name for name in series if name not in self.numbers]
+        if len(self.numbers) + len(new) > MOST:
+            raise StoreFullError(
+                f"there are more than {MOST:,} series", hint="watch fewer metrics, or fewer nodes"
+            )
         for name in new:
             self.numbers[name] = heapq.heappop(self._free) if self._free else self.end
             self.end = max(self.end, self.numbers[name] + 1)
@@ -79,7 +87,7 @@ class Journal:
         """Write a tick down, within a transaction; return how many bytes that were."""
         if tick.layout is not self._layout:
             self._arrange_for(tick.layout)
-        ms = round(tick.at * 1000)
+        ms = _ms(tick)
         number = self.last_number + 1
         replaced = self._db.execute("SELECT number FROM ticks WHERE ms = ?", (ms,)).fetchone()
         if replaced:
@@ -103,6 +111,14 @@ class Journal:
         self._db.execute(
             "DELETE FROM journal WHERE id BETWEEN ? AND ?", (number << 12, number << 12 | 0xFFF)
         )
+
+    def give_up(self, hour: int) -> Iterator[None]:
+        """Remove an hour, a tick at a step."""
+        for number in self.ticks(hour).values():
+            self.drop(number)
+            yield
+        if not self.ticks(hour):
+            self.hours.discard(hour)
 
     def ticks(self, hour: int) -> dict[int, int]:
         """Return the numbers of the ticks of an hour by their milliseconds into it."""
@@ -142,8 +158,11 @@ class Journal:
         )
         values = _from_little("f", b"".join(data for (data,) in row))
         names = {number: name for name, number in self._names.numbers.items()}
-        layout = Layout(tuple(names[number] for number in ids))
-        return Tick(ms / 1000, layout, array("d", [values[number] for number in ids]))
+        try:
+            layout = Layout(tuple(names[number] for number in ids))
+            return Tick(ms / 1000, layout, array("d", [values[number] for number in ids]))
+        except LookupError as error:
+            raise DamagedError("a tick has not all of its values") from error
 
     def clean(self) -> None:
         """Remove layouts without ticks, and values whose tick went when the process died."""
@@ -180,6 +199,15 @@ class Journal:
             return struct.pack(f"<{self._width}f", *arranged)
         except OverflowError:  # beyond float32: kept as infinite, which counts as not heard
             return array("f", self._arrange(values)).tobytes()
+
+
+def hour_of(tick: Tick) -> int:
+    """Return the hour of a tick, counted from 1970."""
+    return _ms(tick) // HOUR_MS
+
+
+def _ms(tick: Tick) -> int:
+    return round(tick.at * 1000)
 
 
 def _from_little(kind: str, stored: bytes) -> array[Any]:

@@ -19,7 +19,7 @@ from clsh.monitor.store import StoreError, StoreFullError
 from clsh.monitor.stores._chores import Chores, backups
 from clsh.monitor.stores._chunks import Chunks
 from clsh.monitor.stores._format import FILE, MIGRATIONS
-from clsh.monitor.stores._journal import Journal, Names
+from clsh.monitor.stores._journal import Journal, Names, hour_of
 from clsh.monitor.stores._reading import Reader
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from clsh.monitor.store import Store, StoreContext
 
 _BUDGET_S = 0.0035  # of an append, for flushing
+_AT_ONCE = 16  # pages cut off in one step
+_STEP = 1 << 17  # bytes that a step of it writes at most
 
 
 def build(context: StoreContext) -> Store:
@@ -43,8 +45,8 @@ class SqliteStore:
     def __init__(self, context: StoreContext) -> None:
         self._context = context
         self.file = context.directory / FILE
-        self._wal = min(8 << 20, context.limit // 16)
-        self._limit = context.limit - 4 * self._wal  # of the pages: the WAL has the rest
+        self._wal = min(8 << 20, context.limit // 32)
+        self._limit = context.limit - 8 * self._wal  # of the pages: the WAL has the rest
         self._damage = ""
         self._full = ""
         self._cut = ""
@@ -57,7 +59,10 @@ class SqliteStore:
             with files.transaction(self._use()):
                 self._journal.clean()
         except sqlite3.Error as error:
-            self._failed(error)
+            failed = self._failed(error)
+            if not self._damage:
+                self.close()
+                raise failed from error
         except files.NewerFormatError as error:
             raise StoreError(str(error), hint=error.hint) from error
         except OSError as error:
@@ -66,7 +71,9 @@ class SqliteStore:
     def _open(self, db: sqlite3.Connection) -> None:
         self._db = db
         db.execute(f"PRAGMA journal_size_limit={2 * self._wal}")
-        db.execute(f"PRAGMA wal_autocheckpoint={2 * self._wal >> 12}")  # the chores are earlier
+        db.execute(
+            f"PRAGMA wal_autocheckpoint={2 * self._wal // files.PAGE}"
+        )  # the chores are earlier
         self._names = Names(db)
         self._journal = Journal(db, self._names)
         self._chunks = Chunks(db)
@@ -75,12 +82,12 @@ class SqliteStore:
     def append(self, tick: Tick) -> None:
         """See Store.append."""
         db = self._writable()
-        if self._used(db) > self._limit and len(self._journal.hours) <= 1:
-            raise StoreFullError(
-                f"{self.file} is at its store_limit of {self._context.limit} bytes",
-                hint="raise store_limit in [monitor]",
-            )
         try:
+            if self._is_crowded(db) and self._is_stuck(tick):
+                raise StoreFullError(
+                    f"{self.file} is at its store_limit of {self._context.limit} bytes",
+                    hint="raise store_limit in [monitor]",
+                )
             with files.transaction(db):
                 written = self._journal.append(tick)
         except sqlite3.Error as error:
@@ -160,25 +167,48 @@ class SqliteStore:
         return self._use()
 
     def _go_on(self, db: sqlite3.Connection) -> None:
-        """Do a little of the work that waits; all of it when two hours wait."""
-        clock = self._context.clock
-        until = clock.steady() + _BUDGET_S
+        """Do a little of the work that waits; all of it when it is urgent."""
+        until = self._context.clock.steady() + _BUDGET_S
         try:
-            with files.transaction(db):
-                while clock.steady() <= until or len(self._journal.hours) > 2:
-                    self._work = self._work or self._next_work()
-                    if self._work is None:
-                        break
-                    if next(self._work, self) is self:  # the end: it yields None
-                        self._work = None
+            while self._do_some(db, until):
+                self._chores.bound(db)
+            self._chores.bound(db)
         except sqlite3.Error as error:  # the tick is stored: this is told, not raised
             self._work = None
             self._reload()
             self._full = str(self._failed(error))
 
-    def _next_work(self) -> Iterator[None] | None:
+    def _do_some(self, db: sqlite3.Connection, until: float) -> bool:
+        """Take as many steps as the WAL has room for; tell whether to go on at once."""
+        clock = self._context.clock
+        with files.transaction(db):
+            for _ in range(max(1, self._wal // _STEP)):
+                if clock.steady() > until and not self._is_urgent(db):
+                    return False
+                self._work = self._work or self._next_work(db)
+                if self._work is None:
+                    return False
+                if next(self._work, self) is self:  # the end: it yields None
+                    self._work = None
+        return True
+
+    def _is_urgent(self, db: sqlite3.Connection) -> bool:
+        return len(self._journal.hours) > 2 or self._is_crowded(db)
+
+    def _next_work(self, db: sqlite3.Connection) -> Iterator[None] | None:
         waiting = self._journal.hours - {self._journal.last_hour}
-        return self._flush(min(waiting)) if waiting else None
+        if waiting:
+            return self._flush(min(waiting))
+        if self._is_crowded(db) and not self._chunks.is_empty():
+            return self._make_room(self._limit // 64)
+        return None
+
+    def _is_crowded(self, db: sqlite3.Connection) -> bool:
+        return self._used(db) > self._limit
+
+    def _is_stuck(self, tick: Tick) -> bool:
+        """Tell whether there is nothing to remove but the hour that a tick is of."""
+        return self._chunks.is_empty() and self._journal.hours == {hour_of(tick)}
 
     def _flush(self, hour: int) -> Iterator[None]:
         """Flush an hour, with room made before and old detail removed afterwards."""
@@ -188,6 +218,10 @@ class SqliteStore:
         for tier in (TENS, HOURS):
             need += groups * tier.row_bytes if self._chunks.begins(tier, hour) else 0
         yield from self._make_room(need)
+        if self._used(self._use()) + need > self._limit:  # nothing else is left to remove
+            self._tell_cut()
+            yield from self._journal.give_up(hour)
+            return
         first = self._chunks.oldest(HOURS.table)
         for _ in self._chunks.flush(self._journal, hour, groups):
             self._chores.written(1 << 16)
@@ -201,20 +235,19 @@ class SqliteStore:
     def _make_room(self, need: int) -> Iterator[None]:
         """Remove the oldest detail until `need` bytes more are within the limit."""
         db = self._use()
-        before = -1
-        while (used := self._used(db)) + need > self._limit and used != before:
-            before = used
+        while self._used(db) + need > self._limit and not self._chunks.is_empty():
+            self._tell_cut()
             yield from self._chunks.remove_oldest()
-            self._cut = tr(
-                "{file} is at its store_limit of {limit} bytes: the oldest detail is dropped",
-                file=self.file,
-                limit=self._context.limit,
-            )
-        (pages,), (size,) = (
-            db.execute(f"PRAGMA {word}").fetchone() for word in ("page_count", "page_size")
+        while self._bytes(db, "page_count") > self._limit and self._bytes(db, "freelist_count"):
+            db.execute(f"PRAGMA incremental_vacuum({_AT_ONCE})").fetchall()
+            yield
+
+    def _tell_cut(self) -> None:
+        self._cut = tr(
+            "{file} is at its store_limit of {limit} bytes: the oldest detail is dropped",
+            file=self.file,
+            limit=self._context.limit,
         )
-        if over := max(0, pages * size - self._limit):
-            db.execute(f"PRAGMA incremental_vacuum({over // size + 1})").fetchall()
 
     def _forget(self, groups: int) -> Iterator[None]:
         """Free the numbers of series of which nothing is kept any more."""
@@ -229,12 +262,12 @@ class SqliteStore:
 
     def _used(self, db: sqlite3.Connection) -> int:
         """Return the bytes of the pages in use."""
-        sizes: list[int] = [
-            db.execute(f"PRAGMA {word}").fetchone()[0]
-            for word in ("page_count", "freelist_count", "page_size")
-        ]
-        pages, free, size = sizes
-        return (pages - free) * size
+        return self._bytes(db, "page_count") - self._bytes(db, "freelist_count")
+
+    def _bytes(self, db: sqlite3.Connection, counted: str) -> int:
+        """Return the bytes of all pages (`page_count`) or of the free ones."""
+        (pages,) = db.execute(f"PRAGMA {counted}").fetchone()
+        return int(pages) * files.PAGE
 
     def _reload(self) -> None:
         """Forget what a transaction that was undone has changed in memory."""
@@ -262,7 +295,7 @@ class SqliteStore:
             self._db = None
         try:
             self._open(files.open_damaged(self.file))
-        except sqlite3.Error:  # nothing at all can be read
+        except (sqlite3.Error, OSError):  # nothing at all can be read
             self._db = None
         return StoreError(self._damage)
 
