@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clsh.demo import namespaces
+from clsh.demo import namespaces, processes
 from clsh.manager import sockets
 from tests.support.manager import CL, HERE, Person, eventually
 
@@ -35,13 +35,19 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 @pytest.fixture(scope="module")
 def watcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
-    """After `cl up --demo -n 32`; `seconds` is what it took until all nodes were up."""
+    """After `cl up --demo` over 32 nodes; `seconds` is what it took until all were up.
+
+    Nodes are heard each second, so that a gap would show.
+    """
     if why := namespaces.unavailable():
         pytest.skip(f"no namespaces: {why}")
     person = Person(tmp_path_factory.mktemp("watcher"))
     try:
+        assert person.cl("demo", "up", "-n", str(NODES)).returncode == 0
+        with (person.home / "run/clsh/demo/access/clsh.toml").open("a") as file:
+            file.write("[monitor]\ninterval = 1\n")
         began = time.monotonic()
-        person.address = person.up("--demo", "-n", str(NODES))
+        person.address = person.up("--demo")
         eventually(lambda: person.status()["up"] == NODES, 60)
         person.seconds = time.monotonic() - began
         yield person
@@ -71,9 +77,10 @@ def test_the_page_is_where_the_person_sits(watcher: Person) -> None:
     assert "demo" in text
 
 
-def test_ganglia_s_clients_are_served_there_too(watcher: Person) -> None:
-    with socket.create_connection(("127.0.0.1", 8651), timeout=20) as gmetad:
-        assert gmetad.recv(64).startswith(b"<?xml")
+def test_ganglia_s_clients_are_served_where_the_nodes_are(watcher: Person) -> None:
+    ask = "import socket; print(socket.create_connection(('127.0.0.1', 8651), 20).recv(64))"
+    done = watcher.cl("demo", "exec", sys.executable, "-c", ask)
+    assert done.stdout.startswith("b'<?xml"), done.stderr
 
 
 def test_status_in_words(watcher: Person) -> None:
@@ -83,18 +90,35 @@ def test_status_in_words(watcher: Person) -> None:
     assert f"page     {watcher.address}\n" in done.stdout
 
 
+def others(person: Person) -> dict[str, tuple[str, float]]:
+    """Return state of all nodes but node2, and since when."""
+    rows = person.get("/api/v1/nodes")["nodes"]
+    return {row["name"]: (row["state"], row["since"]) for row in rows if row["name"] != "node2"}
+
+
 def test_a_node_is_lost_and_comes_back(watcher: Person) -> None:
+    """The others are heard on as if nothing had been."""
+    before = others(watcher)
+    began = time.time()
     assert watcher.cl("demo", "kill", "node2").returncode == 0
     try:
         eventually(lambda: watcher.status()["lost"] == 1, 15)
         assert watcher.status()["up"] == NODES - 1
         assert "lost     node2\n" in watcher.cl("status").stdout
+        assert "node2" in page(watcher.address)[1].partition("<table")[0]
         doctor = watcher.cl("doctor")
         assert doctor.returncode == 1
         assert re.search(r"^BAD   node2: .*\n      -> ", doctor.stdout, re.MULTILINE)
     finally:
         assert watcher.cl("demo", "start", "node2").returncode == 0
     eventually(lambda: watcher.status()["up"] == NODES, 30)
+    assert others(watcher) == before
+    names = "".join(f"&node={name}" for name in before)
+    span = time.time() - 2 - began
+    path = f"/api/v1/range?metric=load_one&cluster=demo&start={began}&end={began + span}"
+    told = watcher.get(f"{path}&points={max(1, int(span / 5))}{names}")["series"]
+    assert len(told) == NODES - 1
+    assert [one["node"] for one in told if None in one["average"]] == []
 
 
 def test_a_healthy_cluster(watcher: Person) -> None:
@@ -114,23 +138,40 @@ def test_up_again_says_where_it_is(watcher: Person) -> None:
     assert f"a manager (pid {pid}) listens at {watcher.socket} already" in plain.stderr
 
 
-def test_down_leaves_the_nodes_and_up_finds_the_history(watcher: Person) -> None:
-    until = time.time()
-    history = f"/api/v1/range?metric=load_one&cluster=demo&start=-10m&end={until}&points=600"
-    eventually(lambda: watcher.status()["store"]["size"] > 0, 30)
+def sessions(person: Person) -> int:
+    """Return how many processes of logins run on all nodes: sshd's own, and what they started."""
+    nodes = namespaces.Namespaces(person.home / "run/clsh/demo")
+    inits = {nodes.node(f"node{number}").pid for number in range(1, NODES + 1)}
+    ours = [one for one in processes.everyone() if inits & processes.ancestors(one.pid)]
+    words = [" ".join(processes.words(one.pid)) for one in ours]
+    return sum(word.startswith(("sshd: root", "/bin/sh -s")) for word in words)
 
-    def told() -> bool:
-        series = watcher.get(history)["series"]
+
+def test_down_and_a_kill_leave_nothing_on_nodes_and_up_finds_the_history(watcher: Person) -> None:
+    def told(until: float) -> bool:
+        path = f"/api/v1/range?metric=load_one&cluster=demo&start=-10m&end={until}&points=600"
+        series = watcher.get(path)["series"]
         return any(value is not None for value in series[0]["average"])
 
-    eventually(told, 30)
+    eventually(lambda: watcher.status()["store"]["size"] > 0, 30)
+    eventually(lambda: told(time.time()), 30)
+    until = time.time()
+    began = time.monotonic()
     down = watcher.cl("down")
+    assert time.monotonic() - began < 10
     assert (down.returncode, down.stderr) == (0, "The manager is down.\n")
     assert not watcher.socket.exists()
     assert watcher.cl("status").returncode == 1
     assert watcher.cl("demo", "status").returncode == 0
+    eventually(lambda: sessions(watcher) == 0, 10)
     watcher.address = watcher.up("--demo")
-    eventually(told, 20)
+    eventually(lambda: watcher.status()["up"] == NODES, 30)
+    assert sessions(watcher) >= 2 * NODES
+    watcher.kill(watcher.status()["pid"])
+    eventually(lambda: sessions(watcher) == 0, 10)
+    watcher.address = watcher.up("--demo")
+    eventually(lambda: watcher.status()["up"] == NODES, 30)
+    eventually(lambda: told(until), 20)
 
 
 def test_the_demo_s_end_is_its_manager_s(tmp_path: Path) -> None:
