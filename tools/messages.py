@@ -4,7 +4,7 @@
 
 A message is a literal given to `tr` (on pages also `said`, and in templates `_`, `said` and
 `words.count`), the title of a metric that we know, the text or hint of one of our errors
-(`render.fail` translates both), the HELP of a sub-command, a state of a node, or a phrase in a
+(`render.fail` translates both; a class of errors may give them itself), the HELP of a sub-command, a state of a node, or a phrase in a
 constant of a file that gives variables to `tr`. What is put together by f-strings is not
 translated, nor why a node failed: that is often said by the node.
 """
@@ -81,16 +81,25 @@ def _in_tree(tree: ast.Module) -> Iterator[str]:
                 func=ast.Name(id="tr") | ast.Attribute(attr="tr" | "said"), args=[first, *_]
             ):
                 yield from _literals(first)
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in _ERRORS:
-                hints = [keyword.value for keyword in keywords if keyword.arg == "hint"]
-                for value in [*args[:1], *hints]:
-                    yield from _literals(value)
+            case ast.Call(func=ast.Name(id=name)) if name in _ERRORS:
+                yield from _of_error(node)
+            case ast.ClassDef(bases=[ast.Name(id=name)]) if name in _ERRORS:
+                for call in ast.walk(node):
+                    if isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
+                        yield from _of_error(call)
             case ast.Assign(targets=[ast.Name(id="HELP")], value=value):
                 yield from _literals(value)
             case ast.Assign(targets=[ast.Name(id="State")], value=ast.Subscript(slice=states)):
                 yield from _phrases(states)
             case _:
                 pass
+
+
+def _of_error(call: ast.Call) -> Iterator[str]:
+    """Yield text and hint that an error is made with."""
+    hints = [keyword.value for keyword in call.keywords if keyword.arg == "hint"]
+    for value in [*call.args[:1], *hints]:
+        yield from _literals(value)
 
 
 def _in_template(text: str) -> Iterator[str]:

@@ -25,8 +25,8 @@ _REFUSED = (401, 403)
 class NoManagerError(ClshError):
     """No manager runs."""
 
-    def __init__(self, message: str = "no manager runs") -> None:
-        super().__init__(message, hint="start one: cl up")
+    def __init__(self) -> None:
+        super().__init__("no manager runs", hint="start one: cl up")
 
 
 def socket_path(environ: Mapping[str, str] = os.environ) -> Path:

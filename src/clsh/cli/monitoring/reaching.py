@@ -61,7 +61,10 @@ def is_asked(args: argparse.Namespace, environ: Mapping[str, str]) -> bool:
 
 
 def unless_managed(args: argparse.Namespace) -> Reach | None:
-    """Return the nodes to reach, None when a manager runs and no nodes were named."""
+    """Return the nodes to reach, None when a manager runs and no nodes were named.
+
+    Raises UsageError when there is neither, and what `reach` raises.
+    """
     if is_asked(args, os.environ):
         return reach(args)
     from clsh.cli import client
@@ -69,8 +72,22 @@ def unless_managed(args: argparse.Namespace) -> Reach | None:
     try:
         client.get("/healthz")
     except client.NoManagerError:
-        return reach(args)
+        if _are_known():
+            return reach(args)
+        raise UsageError(
+            "no manager runs, and no nodes are named",
+            hint="start one: cl up; or name nodes: -h node1,node2",
+        ) from None
     return None
+
+
+def _are_known() -> bool:
+    """Tell whether there are nodes here without an option."""
+    from clsh.base import config
+    from clsh.nodes import inventory
+
+    book = inventory.load(config.load(os.environ))
+    return _has_default(book) or bool(book and book.members)
 
 
 def reach(args: argparse.Namespace) -> Reach:
@@ -112,16 +129,16 @@ def _nodes(asked: Options, book: Inventory | None) -> Sequence[Node]:
     from clsh.cli.clsh import choose
 
     named = asked.hosts or asked.group or asked.all or asked.hostfile
-    if book and book.members and not named and not _has_default(book):
+    if book and book.members and not (named or _has_default(book)):
         asked.all = True
     return choose(asked, book)
 
 
-def _has_default(book: Inventory) -> bool:
+def _has_default(book: Inventory | None) -> bool:
     """Tell whether clsh alone would know nodes here, without an option."""
     files = (Path(".hostfile"), Path("hostfile"))
     return bool(
         any(os.environ.get(name) for name in _VARIABLES)
         or any(os.path.lexists(file) for file in files)
-        or book.default()
+        or (book and book.default())
     )

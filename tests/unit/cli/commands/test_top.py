@@ -82,8 +82,12 @@ def test_what_it_refuses(options: list[str]) -> None:
 
 
 def test_without_manager_and_nodes() -> None:
-    with pytest.raises(UsageError, match="--hostfile option was not given"):
+    with pytest.raises(UsageError, match="no manager runs, and no nodes are named") as error:
         main(["top", "--once"])
+    assert "cl up" in error.value.hint
+    assert "-h node1" in error.value.hint
+    with pytest.raises(UsageError, match="--hostfile option was not given"):
+        main(["top", "--once", "--login", "alice"])
 
 
 def test_over_ssh_without_a_manager() -> None:
