@@ -4,9 +4,10 @@
 
 A message is a literal given to `tr` (on pages also `said`, and in templates `_`, `said` and
 `words.count`), the title of a metric that we know, the text or hint of one of our errors
-(`render.fail` translates both; a class of errors may give them itself), the HELP of a sub-command, a state of a node, or a phrase in a
-constant of a file that gives variables to `tr`. What is put together by f-strings is not
-translated, nor why a node failed: that is often said by the node.
+(`render.fail` translates both; a class of errors may give them itself), the HELP of a
+sub-command, a state of a node, or a phrase in a constant of a file that gives variables to
+`tr`. What is put together by f-strings is not translated, nor why a node failed: that is often
+said by the node.
 """
 
 from __future__ import annotations
@@ -84,15 +85,19 @@ def _in_tree(tree: ast.Module) -> Iterator[str]:
             case ast.Call(func=ast.Name(id=name)) if name in _ERRORS:
                 yield from _of_error(node)
             case ast.ClassDef(bases=[ast.Name(id=name)]) if name in _ERRORS:
-                for call in ast.walk(node):
-                    if isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
-                        yield from _of_error(call)
+                yield from _of_class(node)
             case ast.Assign(targets=[ast.Name(id="HELP")], value=value):
                 yield from _literals(value)
             case ast.Assign(targets=[ast.Name(id="State")], value=ast.Subscript(slice=states)):
                 yield from _phrases(states)
             case _:
                 pass
+
+
+def _of_class(error: ast.ClassDef) -> Iterator[str]:
+    for call in ast.walk(error):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
+            yield from _of_error(call)
 
 
 def _of_error(call: ast.Call) -> Iterator[str]:
