@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import itertools
 import json
 import math
 from collections import OrderedDict
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 from starlette.responses import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from clsh.base.clock import Clock
 
@@ -167,6 +168,23 @@ def to_json(value: object) -> bytes:
     except ValueError:
         text = json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
     return text.encode()
+
+
+async def to_long_json(
+    fields: Mapping[str, object], name: str, rows: Iterable[object], at_once: int
+) -> Made:
+    """Return an object whose last field `name` is a long list.
+
+    Others have their turn after each `at_once` rows: the encoder holds the interpreter's lock
+    to its end, so that a thread for all of it would hold everybody up just the same.
+    """
+    parts: list[bytes] = []
+    left = iter(rows)
+    while some := list(itertools.islice(left, at_once)):
+        parts.append(to_json(some)[1:-1])
+        await asyncio.sleep(0)
+    head = to_json({**fields, name: []}).removesuffix(b"]}")
+    return Made(b"".join((head, b",".join(parts), b"]}")))
 
 
 def number(value: object) -> float | None:

@@ -7,7 +7,17 @@ import math
 
 import pytest
 
-from clsh.web.answers import Answers, Kept, Made, has, number, reply, to_json, wants_gzip
+from clsh.web.answers import (
+    Answers,
+    Kept,
+    Made,
+    has,
+    number,
+    reply,
+    to_json,
+    to_long_json,
+    wants_gzip,
+)
 
 
 class Hand:
@@ -171,6 +181,13 @@ def test_tags_are_compared_as_weak_ones() -> None:
 )  # fmt: skip
 def test_who_wants_gzip(header: str, wanted: bool) -> None:
     assert wants_gzip(header) is wanted
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
+async def test_a_long_list_in_slices_is_the_same_json(count: int) -> None:
+    rows = [{"n": n, "x": [math.nan, "é,]"]} for n in range(count)]
+    made = await to_long_json({"total": count}, "rows", iter(rows), at_once=2)
+    assert made.body == to_json({"total": count, "rows": rows})
 
 
 def test_what_is_not_a_finite_number_becomes_null() -> None:

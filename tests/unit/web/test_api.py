@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import math
 from array import array
@@ -259,6 +260,14 @@ def metrics(count: int) -> str:
         ("metric=a&node=n1", "'cluster' is missing"),
         ("start=-1h", "'metric' is missing"),
         ("metric=a&points=0", "cannot be '0'"),
+        ("metric=a&points=4001", "cannot be '4001'"),
+        ("metric=a&points=nan", "cannot be 'nan'"),
+        ("metric=a&start=NaN", "cannot be 'NaN'"),
+        ("metric=a&end=inf", "cannot be 'inf'"),
+        ("metric=a&start=-1e9", "cannot be '-1e9'"),
+        ("metric=a&start=0", "ten years from now: start is 0"),
+        ("metric=a&start=-999999999y", "ten years from now: start is 0"),
+        ("metric=a&end=99999999999", "ten years from now: end is 99999999999"),
         ("points=4000&" + metrics(101), "too many"),
         ("points=1&cluster=red&node=n1&node=n2&" + metrics(501), "too many"),
     ],
@@ -267,6 +276,40 @@ async def test_a_range_that_cannot_be(query: str, words: str) -> None:
     got = await Browser(an_app(a_site())).ask(f"/api/v1/range?{query}")
     assert got.status == 400
     assert words in got.json["error"]
+
+
+async def test_a_long_answer_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = a_monitor()
+    values = array("d", [1.5] * 1000)
+
+    async def range_(series: Any, *_: Any) -> list[Line]:
+        return [Line(1e9, 15.0, values, values, values) for _ in series]
+
+    async def processes(cluster: Any, nodes: Any) -> list[Any]:
+        return [process()] * 5000
+
+    monkeypatch.setattr(monitor, "range", range_)
+    monkeypatch.setattr(monitor, "processes", processes)
+    browser = Browser(an_app(monitor))
+    for address, least in (
+        ("/api/v1/range?points=1000&" + metrics(100), 100),
+        ("/api/v1/processes", 10),
+    ):
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        task = asyncio.create_task(others())
+        got = await browser.ask(address)
+        task.cancel()
+        assert got.status == 200
+        assert turns >= least, address
+        if "processes" in got.json:
+            assert got.json["total"] == len(got.json["processes"]) == 5000
 
 
 async def test_heat_is_one_byte_a_node_in_their_order() -> None:

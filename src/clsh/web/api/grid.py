@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clsh.monitor.model import Silent
 from clsh.web import views
-from clsh.web.answers import number
+from clsh.web.answers import number, to_long_json
 from clsh.web.asking import missing
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clsh.web.asking import Asked
 
 _MOST_PROCESSES = 100_000
+_PROCESSES_AT_ONCE = 500
 
 
 def the_cluster(site: Site, name: str) -> Cluster:
@@ -102,17 +103,15 @@ async def processes(site: Site, asked: Asked) -> object:
     told = await site.monitor.processes(cluster or None, named or None)
     user, words = asked.text("user"), asked.text("q").casefold()
     silent: list[dict[str, object]] = []
-    rows: list[dict[str, object]] = []
+    found: list[Process] = []
     for one in told:
         if isinstance(one, Silent):
             silent.append({"node": one.node, "reason": one.reason})
         elif (not user or one.user == user) and words in one.command.casefold():
-            rows.append(_process_row(one))
-    return {
-        "total": len(rows),
-        "processes": rows[:_MOST_PROCESSES],
-        "silent": silent,
-    }
+            found.append(one)
+    fields = {"total": len(found), "silent": silent}
+    rows = map(_process_row, found[:_MOST_PROCESSES])
+    return await to_long_json(fields, "processes", rows, at_once=_PROCESSES_AT_ONCE)
 
 
 def _process_row(process: Process) -> dict[str, object]:

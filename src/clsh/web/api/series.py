@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from clsh.monitor.model import Series
 from clsh.web import views
+from clsh.web.answers import to_long_json
 from clsh.web.api.grid import the_cluster, the_node
 from clsh.web.asking import RefusedError, missing
 
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 _MOST_SERIES = 1000
 _MOST_VALUES = 400_000
+_FARTHEST_S = 10 * 366 * 86400.0
 
 
 async def range_(site: Site, asked: Asked) -> object:
     """Answer lines over time: of nodes, else of a cluster, else of the grid."""
     start, end = asked.moment("start"), asked.moment("end")
+    now = site.monitor.clock.unix()
     if not start < end:
         raise RefusedError(
             400,
@@ -34,6 +37,14 @@ async def range_(site: Site, asked: Asked) -> object:
             hint="start must be before end",
             parameter="start",
         )
+    for name, at in (("start", start), ("end", end)):
+        if abs(at - now) > _FARTHEST_S:
+            raise RefusedError(
+                400,
+                f"the range goes farther than ten years from now: {name} is {at:.0f}",
+                hint="a year is kept, by the hour",
+                parameter=name,
+            )
     series = _series(site, asked)
     points = asked.whole("points")
     if len(series) * points > _MOST_VALUES:
@@ -44,11 +55,9 @@ async def range_(site: Site, asked: Asked) -> object:
             parameter="points",
         )
     lines = await site.monitor.range(series, start, end, points)
-    return {
-        "start": lines[0].start,
-        "step": lines[0].step_s,
-        "series": [_line_row(site, one, line) for one, line in zip(series, lines, strict=True)],
-    }
+    rows = (_line_row(site, one, line) for one, line in zip(series, lines, strict=True))
+    fields = {"start": lines[0].start, "step": lines[0].step_s}
+    return await to_long_json(fields, "series", rows, at_once=1)
 
 
 def _series(site: Site, asked: Asked) -> list[Series]:
