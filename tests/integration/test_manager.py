@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +23,6 @@ from tests.support.manager import CL, HERE, Person, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 NODES = 32
 # What systemd does between fork and exec.
@@ -30,6 +31,25 @@ import os, sys
 os.dup2(int(sys.argv[1]), 3)
 os.environ["LISTEN_PID"] = str(os.getpid())
 os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+# Another user may not enter where our Python is: it becomes that user when all is loaded.
+ASK = """
+import os, socket, sys
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+told = []
+for method, path in ("GET", "/api/v1/status"), ("POST", "/api/v1/stop"):
+    peer = socket.socket(socket.AF_UNIX)
+    try:
+        peer.connect(sys.argv[1])
+    except OSError as error:
+        sys.exit(print(os.strerror(error.errno)))
+    peer.sendall(f"{method} {path} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n".encode())
+    told.append(peer.recv(99).split()[1].decode())
+print(*told)
 """
 
 
@@ -104,7 +124,7 @@ def test_a_node_is_lost_and_comes_back(watcher: Person) -> None:
     try:
         eventually(lambda: watcher.status()["lost"] == 1, 15)
         assert watcher.status()["up"] == NODES - 1
-        assert "lost     node2\n" in watcher.cl("status").stdout
+        assert "lost     node2: " in watcher.cl("status").stdout
         assert "node2" in page(watcher.address)[1].partition("<table")[0]
         doctor = watcher.cl("doctor")
         assert doctor.returncode == 1
@@ -200,6 +220,11 @@ def test_a_host_key_that_is_not_known(tmp_path: Path) -> None:
             HERE.partition("[clusters")[0]
             + text.replace(json.dumps(str(servers / "known_hosts")), json.dumps(str(known)))
         )
+        person.up()
+        eventually(lambda: person.status()["lost"] == 2, 20)
+        told = person.cl("status").stdout
+        assert "\nlost     node[1-2]: host key not known\n" in told
+        assert "\n         `cl doctor` says what mends it\n" in told
         doctor = person.cl("doctor")
         assert doctor.returncode == 1
         assert "BAD   node[1-2]: host key not known\n" in doctor.stdout
@@ -208,6 +233,9 @@ def test_a_host_key_that_is_not_known(tmp_path: Path) -> None:
         clsh = CL.removesuffix("cl") + command
         subprocess.run(clsh.split(), env=person.environ, check=True, timeout=30)
         assert "BAD" not in person.cl("doctor").stdout
+        assert person.cl("down").returncode == 0  # it tries again by itself, but not at once
+        person.up()
+        eventually(lambda: person.status()["up"] == 2, 30)
     finally:
         person.close()
 
@@ -256,6 +284,42 @@ def test_sockets_and_state_are_its_user_s_alone(tmp_path: Path) -> None:
         person.close()
     assert modes.pop(person.state) == modes.pop(person.socket.parent) == 0o700
     assert set(modes.values()) == {0o600}
+
+
+def test_another_user_cannot_end_it() -> None:
+    """Even when the socket was opened to all: the kernel tells who asks."""
+    if os.geteuid() != 0:
+        pytest.skip("to be another user needs root")
+    with tempfile.TemporaryDirectory(prefix="clsh-manager-") as folder:
+        person = Person(Path(folder) / "person", HERE)
+        try:
+            person.up()
+            refused = as_nobody(person)
+            for path in (person.home, person.home / "run", person.socket.parent):
+                path.chmod(0o711)
+            Path(folder).chmod(0o711)
+            shut = as_nobody(person)
+            person.socket.chmod(0o666)
+            asked = as_nobody(person)
+            pid = person.status()["pid"]
+        finally:
+            person.close()
+    assert refused == shut == "Permission denied"
+    assert asked == "200 403"
+    assert pid > 0
+
+
+def as_nobody(person: Person) -> str:
+    """Return what a user without rights gets for the status and a stop, or why it gets none."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ASK, str(person.socket)],
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    return done.stdout.strip()
 
 
 def test_as_many_files_as_may_be_are_open(tmp_path: Path) -> None:

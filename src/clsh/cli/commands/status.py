@@ -16,6 +16,7 @@ HELP = "show how the manager fares: its nodes, sources and store"
 
 _PATH = "/api/v1/status"
 _NONE = 1
+_STORE = "store"  # also told as a source; it has a line of its own
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,11 +62,14 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
             new=told["new"],
         ),
     )
-    if lost := _lost() if told["lost"] else "":
-        yield tr("lost"), lost
+    if told["lost"]:
+        yield from ((tr("lost"), text) for text in _lost())
+        yield "", tr("`cl doctor` says what mends it")
     yield tr("alerts"), str(told["alerts"])
     yield tr("viewers"), str(told["viewers"])
     for source in told["sources"]:
+        if source["source"] == _STORE:
+            continue
         name, reason = source["source"], source["reason"]
         yield tr("source"), f"{name}: {tr('well') if source['ok'] else reason}"
     trouble = told["store"]["trouble"]
@@ -76,10 +80,14 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield tr("ports"), ports
 
 
-def _lost() -> str:
-    """Return the names of the nodes that are lost, folded."""
+def _lost() -> list[str]:
+    """Return the nodes that are lost, those with the same reason together."""
     from clsh.cli import client
     from clsh.nodes.nodeset import fold
 
     told = cast("dict[str, list[dict[str, str]]]", client.get("/api/v1/nodes?state=lost"))
-    return fold([row["name"] for row in told["nodes"]])
+    names: dict[str, list[str]] = {}
+    for row in told["nodes"]:
+        # What stands in brackets, such as a key's fingerprint, is each node's own.
+        names.setdefault(row["reason"].partition(" (")[0], []).append(row["name"])
+    return [f"{fold(some)}: {reason}" for reason, some in names.items()]

@@ -48,16 +48,25 @@ def test_troubles(answers: Answering, capsys: pytest.CaptureFixture[str]) -> Non
         {
             **STATUS,
             "lost": 2,
-            "sources": [{"source": "web", "ok": False, "reason": "refused\x1b[2J\n"}],
+            "sources": [
+                {"source": "web", "ok": False, "reason": "refused\x1b[2J\n"},
+                {"source": "store", "ok": False, "reason": "the disk is full"},
+            ],
             "store": {"trouble": "the disk is full", "size": 0},
             "facts": {"store": "sqlite", "state": "/s", "ganglia": "TCP 8649: in use"},
         },
     )
-    lost = {"nodes": [{"name": "node3"}, {"name": "node4"}]}
+    reasons = {"node3": "no key (a)", "node4": "no key (b)", "node5": "refused\x1b[2J"}
+    lost = {"nodes": [{"name": name, "reason": why} for name, why in reasons.items()]}
     answers.answers["/api/v1/nodes?state=lost"] = (200, lost)
     assert main(["status"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "lost     node[3-4]" in lines
+    assert lines[3:6] == [
+        "lost     node[3-4]: no key",
+        "lost     node5: refused",
+        "         `cl doctor` says what mends it",
+    ]
+    assert len([line for line in lines if "the disk is full" in line]) == 1
     assert "source   web: refused" in lines
     assert "store    sqlite, 0.0 MB: the disk is full" in lines
     assert lines[-1] == "ports    TCP 8649: in use"
