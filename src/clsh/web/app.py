@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 
@@ -155,6 +155,8 @@ class Guard:
             security.check(scope, self._hosts)
             # The router raises for what it does not find only when it is told of an app.
             await self.router({**scope, "app": self}, receive, guarded)
+        except ClientDisconnect:
+            return  # in the middle of its request: nobody is left to be told
         except Exception as error:  # the last one who can turn it into words
             told = _refusal(error, scope)
             if told.status == 500:

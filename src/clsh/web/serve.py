@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from clsh.web.security import check_listening, peer
+from clsh.web import security
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -26,19 +26,34 @@ _LARGEST_HEAD = 32 * 1024
 _LARGEST_LIVE_MESSAGE = 4096
 _MOST_CONNECTIONS = 1024
 _REQUEST_WITHIN_S = 20.0
+_TAKEN_WITHIN_S = 20.0
 _GONE_WITHIN_S = 0.5
 _UNSENT = 64 * 1024  # bytes that the kernel holds for a viewer that does not read
 
 
 class _Http(H11Protocol):
-    """HTTP/1.1 that knows its Unix peers, and does not wait for a request for ever."""
+    """HTTP/1.1 that knows its Unix peers, and waits for nobody for ever.
+
+    A request must be there in time, whole: after the connection was made, and after each
+    answer. An answer that is not taken is the kernel's to notice.
+    """
 
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        self.client = peer_of(transport) or self.client
-        self._late = self.loop.call_later(_REQUEST_WITHIN_S, self._too_late)
+        if peer := peer_of(transport):
+            self.client = peer
+            self.limit_concurrency = None  # strangers cannot keep the owner out
+        elif hasattr(socket, "TCP_USER_TIMEOUT"):
+            line: socket.socket = transport.get_extra_info("socket")
+            wait_ms = int(_TAKEN_WITHIN_S * 1000)
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, wait_ms)
+        self._wait()
+
+    def on_response_complete(self) -> None:
+        self._wait()
+        super().on_response_complete()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         self._in_time()
@@ -48,12 +63,16 @@ class _Http(H11Protocol):
         self._in_time()
         super().connection_lost(exc)
 
+    def _wait(self) -> None:
+        self._in_time()
+        self._late = self.loop.call_later(_REQUEST_WITHIN_S, self._too_late)
+
     def _in_time(self) -> None:
         if self._late:
             self._late.cancel()
 
     def _too_late(self) -> None:
-        if not self.cycle:
+        if not self.cycle or self.cycle.response_complete or self.cycle.more_body:
             self.transport.abort()
 
 
@@ -80,7 +99,7 @@ def peer_of(transport: asyncio.BaseTransport) -> tuple[str, int] | None:
         return None
     held = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, uid, _ = struct.unpack("iII", held)
-    return peer(uid, pid)
+    return security.peer(uid, pid)
 
 
 class _Server(uvicorn.Server):
@@ -99,7 +118,7 @@ async def serve(app: ASGIApp, sockets: Sequence[socket.socket], stopping: asynci
     """
     for line in sockets:
         if line.family != socket.AF_UNIX:
-            check_listening(line.getsockname()[0])
+            security.check_listening(line.getsockname()[0])
     config = uvicorn.Config(
         app,
         http=_Http,

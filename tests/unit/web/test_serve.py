@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from clsh.base.errors import ConfigError
 from clsh.web import serve
 from clsh.web.live import Live
-from tests.support.web import a_control, a_monitor, an_app, tell
+from tests.support.web import TOKEN, a_control, a_monitor, an_app, tell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -236,6 +236,74 @@ async def test_who_asks_nothing_is_not_waited_for(
         await viewer.send('{"page": "grid"}')  # this one has asked
         assert json.loads(await viewer.recv())["up"] == 1
         await viewer.close()
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("GET /healthz HTTP/1.1\nHost: localhost\n\n", "GET /hea"),
+        (
+            "POST /api/v1/metrics/red/n1 HTTP/1.1\nHost: localhost\nContent-Length: 9\n"
+            f"Authorization: Bearer {TOKEN}\n\n",
+            "room",
+        ),
+    ],
+    ids=["the head of a second request", "a body"],
+)
+async def test_who_does_not_end_a_request_is_not_waited_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    first: str,
+    then: str,
+) -> None:
+    monkeypatch.setattr(serve, "_REQUEST_WITHIN_S", 0.5)
+    async with serving(tmp_path, an_app(a_monitor())) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(first.replace("\n", "\r\n").encode())
+        if first.startswith("GET"):
+            await reader.readuntil(b"}")
+        writer.write(then.encode())
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.close()
+    assert "failed" not in caplog.text, "whose client has left is no failure of ours"
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
+async def test_who_does_not_take_the_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "_TAKEN_WITHIN_S", 0.3)
+    left = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * 2**24, "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+        left.set()
+
+    async with serving(tmp_path, app) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert await reader.read(1) == b"H"
+        async with asyncio.timeout(20):
+            await left.wait()
+        writer.transport.abort()
+
+
+async def test_strangers_cannot_keep_the_owner_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "_MOST_CONNECTIONS", 3)
+    async with serving(tmp_path, an_app(a_monitor())) as served:
+        strangers = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(3)]
+        assert (await served.get("/healthz"))[0] == 503
+        assert (await served.get("/healthz", unix=True))[0] == 200
+        for _, writer in strangers:
+            writer.close()
 
 
 async def test_large_heads_are_refused(tmp_path: Path) -> None:
