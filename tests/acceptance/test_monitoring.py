@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -59,6 +60,18 @@ class Watched:
         return Terminal(argv, env=self.shell.demo.environment(self.env), columns=80, lines=24)
 
 
+@contextlib.contextmanager
+def hostile(shell: Shell, node: str) -> Iterator[None]:
+    """Have a process on the node whose name would clear the screen and change its title."""
+    path = r"""/tmp/work$(printf '\033[2J\033]0;evil\007\r\n')"""
+    start = f'cp /bin/sleep "{path}."; "{path}." 600 >/dev/null 2>&1 </dev/null & echo $!'
+    pid = shell.demo.on(node, start).strip()
+    try:
+        yield
+    finally:
+        shell.demo.on(node, f'kill {pid}; rm "{path}."')
+
+
 @pytest.fixture
 def person(shell: Shell, tmp_path: Path) -> Watched:
     return Watched(shell, tmp_path)
@@ -105,6 +118,17 @@ def test_top_on_a_terminal_without_a_manager(person: Watched) -> None:
         assert top.finish() == 0
 
 
+def test_what_to_do_without_a_manager_and_without_nodes(person: Watched) -> None:
+    person.file.write_text("")
+    status, out, said = person.cl("top")
+    assert (status, out) == (2, "")
+    assert said.splitlines()[0] == "cl: no manager runs, and no nodes are named"
+    for line in ("metrics node1", "alerts", "nodes --state up"):
+        assert person.cl(line) == (1, "", "cl: no manager runs\n  start one: cl up\n")
+    person.env["LC_ALL"] = "ko_KR.UTF-8"
+    assert person.cl("alerts")[2].startswith("cl: 실행 중인 관리자가 없습니다\n")
+
+
 def test_everything_with_a_manager(managed: Watched) -> None:
     rows = managed.rows("nodes --json")
     assert [row["node"] for row in rows] == NODES
@@ -115,10 +139,35 @@ def test_everything_with_a_manager(managed: Watched) -> None:
     assert {row["node"] for row in managed.rows("ps --name sshd --json")} == set(NODES)
     _, out, _ = managed.cl("metrics node1")
     assert re.search(r"^  mem_total +\d+(\.\d)? GB ", out, re.MULTILINE)
+    assert {row["name"] for row in managed.rows("metrics node1 --json")} >= {"load_one", "os_name"}
+    (line,) = managed.rows("metrics node1 load_one --since 1d --json")
+    assert any(line["average"])  # type: ignore[arg-type]  # it is a list
     _, out, _ = managed.cl("metrics lab/node1 load_one --since 10m")
     assert out.startswith("load_one  lab/node1  ")
     assert "last " in out.splitlines()[-1]
     assert managed.cl("alerts")[::2] == (0, "No alerts.\n")
+    assert managed.cl("top | cat")[1].count("\n") == 5
+    the_terminal(managed)
+    lost_and_found(managed)
+
+
+def the_terminal(managed: Watched) -> None:
+    """Look at the nodes and their processes; one of these is not what it seems."""
+    with hostile(managed.shell, "node2"), managed.terminal("top --interval 0.5") as top:
+        top.until("4 of 4 nodes up")
+        top.type("p")
+        top.until("sshd")
+        top.type("/work\r")
+        top.until("/tmp/work")
+        assert "only work" in top.screen.display[-1]
+        assert top.screen.title == ""
+        assert b"\x1b]0" not in top.raw
+        top.type("\x03")
+        assert top.finish() == 0
+
+
+def lost_and_found(managed: Watched) -> None:
+    """One node goes, and comes again."""
     with managed.shell.demo.killed("node4"):
         eventually(lambda: bool(managed.rows("nodes --state lost --json")), 20)
         assert [row["node"] for row in managed.rows("nodes --state lost --json")] == ["node4"]
@@ -126,3 +175,4 @@ def test_everything_with_a_manager(managed: Watched) -> None:
         status, _, said = managed.cl("ps")
         assert (status, "node4" in said) == (3, True)
         eventually(lambda: "node4" in managed.cl("alerts")[1], 20)
+    eventually(lambda: not managed.rows("nodes --state lost --json"), 40)
