@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -19,11 +21,21 @@ from tests.support.manager import CL, HERE, Person, eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# The disk is full before the manager starts.
 FULL = """
-set -e
-mount -t tmpfs -o size=3m tmpfs "$1"
+mount -t tmpfs -o size=3m tmpfs "$1" && cat /dev/zero >"$1/filler"
 exec "$2" up --foreground
 """
+# A clock of its own: that of the machine plus what a file says.
+SHIFTED = """
+import sys, time
+from pathlib import Path
+real, shift = time.time, Path(sys.argv.pop(1))
+time.time = lambda: real() + float(shift.read_text())
+from clsh.cli.main import entry
+sys.exit(entry())
+"""
+DAY_S = 86400.0
 
 
 @pytest.fixture
@@ -40,16 +52,21 @@ def heard(person: Person, start: float, end: float) -> int:
     return sum(value is not None for value in series["average"])
 
 
+def hears_on(person: Person, since: float) -> None:
+    """Wait until there are two moments after another one."""
+    eventually(lambda: heard(person, since, since + 60) >= 2, 20)
+
+
 def test_killed_again_and_again(person: Person) -> None:
     began = time.time()
     person.up()
-    eventually(lambda: heard(person, began, time.time()) >= 2, 20)
+    hears_on(person, began)
     known = time.time()
-    for life in range(10):
+    for life in range(4):
         person.kill(person.get("/api/v1/status")["pid"])
         assert os.path.lexists(person.socket)
         person.up()
-        if life % 3 == 0:
+        if life % 2 == 0:
             time.sleep(random.uniform(0, 1))  # into a tick, or between two
     eventually(lambda: heard(person, began, known) >= 2, 10)
     assert person.status()["store"]["trouble"] == ""
@@ -62,7 +79,13 @@ def fill(path: Path) -> None:
             pass
 
 
+def is_said(person: Person, words: str) -> bool:
+    """Tell whether the page and `cl status` have these words."""
+    return words in html.unescape(person.page()) and words in person.cl("status").stdout
+
+
 def test_full_disk(person: Person) -> None:
+    """Full when it starts, and once more when it runs."""
     if os.geteuid() != 0:
         pytest.skip("a disk that is small needs root")
     person.state.mkdir(parents=True)
@@ -71,16 +94,19 @@ def test_full_disk(person: Person) -> None:
         argv, env=person.environ, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as manager:
         pid = person.answers()["pid"]
-        inside = Path(f"/proc/{pid}/root{person.state}")
-        fill(inside / "filler")
-        eventually(lambda: "full" in person.status()["store"]["trouble"], 20)
-        assert person.status()["up"] == 1
-        doctor = person.cl("doctor")
-        assert doctor.returncode == 1
-        assert "BAD   manager: the store: " in doctor.stdout
-        (inside / "filler").unlink()
-        since = time.time()
-        eventually(lambda: heard(person, since, time.time()) >= 2, 20)
+        filler = Path(f"/proc/{pid}/root{person.state}/filler")
+        for again in (False, True):
+            if again:
+                fill(filler)
+            eventually(lambda: "full" in person.status()["store"]["trouble"], 20)
+            eventually(lambda: person.status()["up"] == 1, 20)
+            assert is_said(person, "full")
+            doctor = person.cl("doctor")
+            assert doctor.returncode == 1
+            assert "BAD   manager: the store: " in doctor.stdout
+            filler.unlink()
+            hears_on(person, time.time())
+            eventually(lambda: "full" not in person.status()["store"]["trouble"], 40)
         manager.terminate()
         assert manager.wait(10) == 0
 
@@ -93,10 +119,47 @@ def test_a_database_that_is_damaged(person: Person) -> None:
     database.write_bytes(b"nonsense" * 4096)
     person.up()
     eventually(lambda: person.status()["store"]["trouble"] != "", 20)
-    told = person.status()
-    assert told["up"] + told["new"] == 1
-    assert told["store"]["trouble"] in person.cl("doctor").stdout
-    assert person.cl("status").returncode == 0
+    trouble = person.status()["store"]["trouble"]
+    assert f"{database} is damaged" in trouble
+    restore = re.search(r" To restore: cl down && (.*?) && cl up", trouble)
+    eventually(lambda: person.status()["up"] == 1, 20)
+    assert "BAD   manager: the store: " in person.cl("doctor").stdout
+    assert is_said(person, f"{database} is damaged")
+    person.close()
+    assert restore
+    subprocess.run(["sh", "-c", restore[1]], check=True)
+    person.up()
+    eventually(lambda: person.status()["store"]["size"] > 0, 20)
+    assert person.status()["store"]["trouble"] == ""
+
+
+def test_the_clock_is_set(person: Person, tmp_path: Path) -> None:
+    """A day ahead, a day behind, and back: no node is lost, and no time is negative."""
+    shift = tmp_path / "shift"
+
+    def set_by(seconds: float) -> None:
+        shift.with_suffix(".new").write_text(str(seconds))
+        shift.with_suffix(".new").rename(shift)
+
+    set_by(0)
+    python = str(Path(CL).with_name("python"))
+    with person.foreground(python, "-c", SHIFTED, str(shift), stderr=subprocess.PIPE) as manager:
+        began = time.time()
+        person.answers()
+        hears_on(person, began)
+        known = time.time()
+        for seconds in (DAY_S, -DAY_S, 0):
+            set_by(seconds)
+            hears_on(person, time.time() + seconds)
+            told = person.get("/api/v1/status")
+            assert (told["up"], told["store"]["trouble"]) == (1, "")
+            assert told["uptime"] >= 0
+            node = person.get("/api/v1/clusters/here/nodes/local")
+            assert all(metric["tn"] >= 0 for metric in node["metrics"])
+            assert "/>" in person.page("/c/here/local")
+        assert heard(person, began, known) >= 2
+        manager.terminate()
+        assert manager.wait(10) == 0
 
 
 def test_a_port_that_is_busy(person: Person) -> None:
@@ -111,6 +174,22 @@ def test_a_port_that_is_busy(person: Person) -> None:
     assert f"BAD   manager: port {port} on 127.0.0.1 is in use" in doctor.stdout
     assert not os.path.lexists(person.socket)
     person.up()
+
+
+def test_a_port_for_ganglia_that_is_busy(person: Person) -> None:
+    """All else goes on."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        (person.home / "clsh.toml").write_text(
+            HERE.replace("gmetad_port = 0", f"gmetad_port = {port}")
+        )
+        person.up()
+        eventually(lambda: "ganglia" in person.status()["facts"], 20)
+        words = f"port {port} on 127.0.0.1 is in use by another program"
+        assert person.status()["facts"]["ganglia"] == words
+        assert f"\nports    {words}\n" in person.cl("status").stdout
+        assert f"note  manager: Ganglia's ports: {words}\n" in person.cl("doctor").stdout
+        assert person.status()["up"] + person.status()["new"] == 1
 
 
 def test_two_managers(person: Person, tmp_path: Path) -> None:
@@ -138,7 +217,7 @@ def test_two_managers(person: Person, tmp_path: Path) -> None:
 
 
 def test_ended_while_it_starts(person: Person) -> None:
-    for _ in range(5):
+    for _ in range(3):
         with person.foreground(stderr=subprocess.PIPE) as manager:
             time.sleep(random.uniform(0, 0.4))
             manager.terminate()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,10 +164,10 @@ class Person:
         select.select([handle], [], [], 10)
         os.close(handle)
 
-    def foreground(self, *words: str, **more: Any) -> subprocess.Popen[str]:
-        """Start it as a child of this process; `answers` waits for it."""
+    def foreground(self, *before: str, **more: Any) -> subprocess.Popen[str]:
+        """Start it as a child of this process, by another `cl` when `before` names one."""
         return subprocess.Popen(
-            [CL, "up", "--foreground", *words],
+            [*(before or [CL]), "up", "--foreground"],
             stdin=subprocess.DEVNULL,
             env=self.environ,
             text=True,
@@ -181,6 +182,15 @@ class Person:
         """Ask over the Unix socket, in this process."""
         with _environment(self.environ):
             return client.get(path)
+
+    def page(self, path: str = "/") -> str:
+        """Return a web page."""
+        connection = HTTPConnection(self.get("/api/v1/status")["listen"], timeout=20)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
 
     def answers(self, within_s: float = 20) -> dict[str, Any]:
         """Wait until the manager answers."""
