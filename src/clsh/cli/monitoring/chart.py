@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # from the top, left and right
 _BRAILLE = 0x2800
-_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
-_LABEL_EVERY = 4  # lines between two labels of the vertical axis
+_ROUND = (1.0, 2.0, 4.0, 8.0, 10.0)  # quarters of these are round as well
+_APART = 3  # lines from one label of the vertical axis to the next, at least
 _DAY, _YEAR = 86400, 365 * 86400
 
 Points = list[float | None]
@@ -58,8 +58,8 @@ def draw(
         return []
     places, lines = size
     rows = max(2, lines - 2)
-    bottom, top = scale(min(known), max(known), step)
-    labels = {at: label(top - (top - bottom) * at / (rows - 1)) for at in _labelled(rows)}
+    bottom, top, tick = scale(min(known), max(known), step)
+    labels = {at: label(value) for at, value in _labelled(rows, bottom, top, tick).items()}
     margin = max(map(width, labels.values()))
     across = max(1, places - margin - 2)
     plot = _Plot(across, rows, bottom, top, dots=1 if ascii_only else 2)
@@ -78,8 +78,11 @@ def draw(
     return shown
 
 
-def scale(low: float, high: float, step: int = 1000) -> tuple[float, float]:
-    """Return round ends of a vertical axis that holds both; 0 is in it unless far away."""
+def scale(low: float, high: float, step: int = 1000) -> tuple[float, float, float]:
+    """Return round ends of a vertical axis that holds both, and the step of its labels.
+
+    0 is in it unless far away.
+    """
     if low >= 0 and (low < 0.75 * high or high == 0):
         low = 0.0
     span = high - low
@@ -91,12 +94,20 @@ def scale(low: float, high: float, step: int = 1000) -> tuple[float, float]:
         unit *= 1024
     power = unit * 10.0 ** math.floor(math.log10(span / unit))
     tick = next((power * one / 4 for one in _ROUND if power * one >= span), power * 5)
-    return min(low, math.floor(low / tick) * tick), max(high, math.ceil(high / tick) * tick)
+    bottom, top = math.floor(low / tick) * tick, math.ceil(high / tick) * tick
+    return min(low, bottom), max(high, top), tick
 
 
-def _labelled(rows: int) -> set[int]:
-    inner = range(0, rows - _LABEL_EVERY // 2, _LABEL_EVERY)
-    return {*inner, rows - 1}
+def _labelled(rows: int, bottom: float, top: float, tick: float) -> dict[int, float]:
+    """Return the values of the labels by line: the ends, and between what has room."""
+    count = max(1, round((top - bottom) / tick))
+    every = next(
+        (n for n in range(1, count) if count % n == 0 and (rows - 1) * n >= _APART * count), count
+    )
+    first = round(bottom / tick)  # so that 0 is exactly that
+    return {
+        round((rows - 1) * (1 - n / count)): (first + n) * tick for n in range(0, count + 1, every)
+    }
 
 
 class _Plot:

@@ -42,13 +42,13 @@ def label(value: float) -> str:
 def test_a_rising_line_in_ascii() -> None:
     rising: list[float | None] = [float(n) for n in range(9)]
     assert draw(stretch(rising), (24, 7), label, ascii_only=True) == [
-        "10 |",
-        "   |                ****",
-        "   |         *******",
-        "   |     ****",
-        " 0 |*****",
-        "   +--------------------",
-        "    00:00          01:00",
+        "8 |                 ****",
+        "  |              ***",
+        "  |       *******",
+        "  |     **",
+        "0 |*****",
+        "  +---------------------",
+        "   00:00           01:00",
     ]
 
 
@@ -102,18 +102,41 @@ def test_any_values_fit(
 
 @given(st.floats(-1e15, 1e15), st.floats(0, 1e15), st.sampled_from([1000, 1024]))
 def test_the_axis_holds_what_is_shown(low: float, more: float, step: int) -> None:
-    bottom, top = scale(low, low + more, step)
+    bottom, top, tick = scale(low, low + more, step)
     assert bottom <= low
     assert top >= low + more
     assert top > bottom
+    assert 0 < tick <= (top - bottom) * (1 + 1e-6)
 
 
 @pytest.mark.parametrize(
     ("low", "high", "ends"),
-    [(3, 9, (0, 10)), (0, 0, (0, 0.1)), (90, 100, (90, 100)), (-5, 5, (-5, 5))],
+    [
+        (3, 9, (0, 10, 2.5)),
+        (0, 0, (0, 0.1, 0.025)),
+        (90, 100, (90, 100, 2.5)),
+        (-5, 5, (-5, 5, 2.5)),
+        (0, 13.4, (0, 15, 5)),
+    ],
 )
-def test_ends_are_round(low: float, high: float, ends: tuple[float, float]) -> None:
+def test_ends_are_round(low: float, high: float, ends: tuple[float, ...]) -> None:
     assert all(map(math.isclose, scale(low, high), ends))
+
+
+@pytest.mark.parametrize(
+    ("high", "lines", "labels"),
+    [
+        (97.0, 16, {0: "100", 3: "75", 6: "50", 10: "25", 13: "0"}),
+        (97.0, 10, {0: "100", 4: "50", 7: "0"}),
+        (97.0, 6, {0: "100", 3: "0"}),
+        (13.4, 16, {0: "15", 4: "10", 9: "5", 13: "0"}),
+    ],
+)
+def test_labels_are_round_and_have_room(high: float, lines: int, labels: dict[int, str]) -> None:
+    drawn = draw(stretch([0.0, high]), (60, lines), label, ascii_only=True)[:-2]
+    assert {at: text for at, line in enumerate(drawn) if (text := line[:3].strip(" |"))} == labels
+    around_zero = draw(stretch([-0.3, 0.3]), (60, 20), label, ascii_only=True)[:-2]
+    assert any(line.split("|")[0].strip() == "0" for line in around_zero)
 
 
 def test_sizes_grow_by_1024() -> None:
