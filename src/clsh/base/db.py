@@ -110,8 +110,8 @@ def _make(file: Path, migrations: Sequence[str]) -> None:
 
 
 def _refuse_empty(file: Path) -> None:
-    """SQLite takes an empty file for a new one, and deletes its WAL."""
-    if not file.stat().st_size:
+    """SQLite takes a file of no byte, or of one, for a new one, and deletes its WAL."""
+    if file.stat().st_size <= 1:
         raise DamagedError("the file is empty")
 
 

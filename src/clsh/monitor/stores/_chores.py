@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import threading
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ class Chores:
         self._file = file
         self._every = every
         self._written = 0
+        self._wanted: Path | None = None
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
         self._closing = False
@@ -50,15 +52,17 @@ class Chores:
     def written(self, count: int) -> None:
         """Count bytes, and bring the WAL into the file when there are enough."""
         self._written += count
+        if self._wanted is not None and self._begin(partial(self._copy_to, self._wanted)):
+            self._wanted = None
         if self._written >= self._every and self._begin(self._checkpoint):
             self._written = 0
 
     def backup(self, now: float) -> None:
-        """Back up unless that was done on this day."""
+        """Back up, as soon as nothing else is under way, unless that was done on this day."""
         day = datetime.datetime.fromtimestamp(now, datetime.UTC).date().isoformat()
         target = self._file.with_name(f"{self._file.name}.bak-{day}")
         if not target.exists():
-            self._begin(lambda: self._copy_to(target))
+            self._wanted = target
 
     def wait(self) -> None:
         """Wait until what was begun is done."""
