@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import statistics
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tests.support.many import Many
 
 NODES = 64
+LATE = 4
+"""How much later than its figure something may be once."""
 
 
 def wait_for(found: Callable[[], bool], limit_s: float) -> float:
@@ -25,6 +28,14 @@ def wait_for(found: Callable[[], bool], limit_s: float) -> float:
         assert time.monotonic() - begun < limit_s, f"not so within {limit_s} s"
         time.sleep(0.02)
     return time.monotonic() - begun
+
+
+def in_time(limit_s: float, attempt: Callable[[], float]) -> None:
+    """Try until it takes less than `limit_s`, at most 3 times: others may use the machine."""
+    took_s = [attempt()]
+    while took_s[-1] >= limit_s:
+        assert len(took_s) < 3, took_s
+        took_s.append(attempt())
 
 
 def started(many: Many, seconds: str) -> subprocess.Popen[bytes]:
@@ -42,17 +53,18 @@ def nothing_left(many: Many) -> Many:
 @pytest.mark.parametrize("name", ["INT", "QUIT"])
 def test_int_and_quit_end_everything_at_once(nothing_left: Many, name: str) -> None:
     many = nothing_left
-    process = started(many, "1000")
     number = signal.Signals[f"SIG{name}"]
 
-    begun = time.monotonic()
-    process.send_signal(number)
-    status = process.wait(10)
-    gone_s = time.monotonic() - begun
+    def attempt() -> float:
+        process = started(many, "1000")
+        begun = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(10) == 128 + number
+        gone_s = time.monotonic() - begun
+        wait_for(lambda: many.running("sleep") == [], LATE * 2)
+        return gone_s
 
-    assert status == 128 + number
-    assert gone_s < 0.5
-    wait_for(lambda: many.running("sleep") == [], 2)
+    in_time(0.5, attempt)
 
 
 def test_term_lets_running_commands_finish_and_starts_no_more(nothing_left: Many) -> None:
@@ -76,27 +88,32 @@ def test_term_ends_what_outlasts_the_grace(nothing_left: Many) -> None:
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(10) == 143
-    wait_for(lambda: many.running("sleep") == [], 2)
+    wait_for(lambda: many.running("sleep") == [], LATE * 2)
 
 
 def test_second_term_stops_at_once(nothing_left: Many) -> None:
     many = nothing_left
-    process = started(many, "1000")
 
-    process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
-    assert process.poll() is None
-    begun = time.monotonic()
-    process.send_signal(signal.SIGTERM)
+    def attempt() -> float:
+        process = started(many, "1000")
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert process.poll() is None
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 143
+        gone_s = time.monotonic() - begun
+        wait_for(lambda: many.running("sleep") == [], LATE * 2)
+        return gone_s
 
-    assert process.wait(10) == 143
-    assert time.monotonic() - begun < 0.5
-    wait_for(lambda: many.running("sleep") == [], 2)
+    in_time(0.5, attempt)
 
 
 def test_signals_at_random_moments_leave_nothing(nothing_left: Many) -> None:
     many = nothing_left
     chance = random.Random(20)
+    gone_s: list[float] = []
+    left_s: list[float] = []
     for _ in range(8):
         process = many.popen("--hostfile", many.hostfile(NODES), "--grace", "1", "sleep", "1000")
         time.sleep(chance.uniform(0.05, 2.0))
@@ -104,12 +121,15 @@ def test_signals_at_random_moments_leave_nothing(nothing_left: Many) -> None:
         begun = time.monotonic()
         process.send_signal(number)
         status = process.wait(10)
-        gone_s = time.monotonic() - begun
+        if number != signal.SIGTERM:
+            gone_s.append(time.monotonic() - begun)
         # The very first moments of a process belong to Python: it has the signal's default.
         assert status in {128 + number, -number}
-        if number != signal.SIGTERM:
-            assert gone_s < 0.5
-        wait_for(lambda: many.running("sleep") == [], 2)
+        left_s.append(wait_for(lambda: many.running("sleep") == [], LATE * 2))
+    # What a machine that has other work to do may break once, it may not break as a rule.
+    assert statistics.median(gone_s) < 0.5
+    assert max(gone_s) < LATE * 0.5
+    assert statistics.median(left_s) < 2
 
 
 def test_closed_stdout_stops_quietly(nothing_left: Many) -> None:
@@ -123,4 +143,20 @@ def test_closed_stdout_stops_quietly(nothing_left: Many) -> None:
     process.wait(10)
 
     assert process.stderr.read() == b""
-    wait_for(lambda: many.running("yes") == [], 2)
+    wait_for(lambda: many.running("yes") == [], LATE * 2)
+
+
+def test_nodes_that_stand_still_are_ended_after_we_have_left(nothing_left: Many) -> None:
+    many = nothing_left
+    process = started(many, "1000")
+    many.signal_servers("STOP")
+
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    gone_s = time.monotonic() - begun
+    assert len(many.running("sleep")) == NODES
+    many.signal_servers("CONT")
+
+    assert gone_s < LATE * 0.5
+    wait_for(lambda: many.running("sleep") == [], LATE * 2)

@@ -155,6 +155,11 @@ class Many:
         found = subprocess.run(argv, capture_output=True, check=False)
         return [int(pid) for pid in found.stdout.split()]
 
+    def signal_servers(self, name: str) -> None:
+        """Signal the sshd of each connection: STOP makes the hosts stand still, CONT go on."""
+        argv = [*self._inside(), "pkill", f"-{name}", "-f", "sshd: root@notty"]
+        subprocess.run(argv, check=True)
+
     def unreach(self, hosts: list[str]) -> None:
         """Drop every packet to `hosts` from now on, as a dead machine does."""
         rules = "*filter\n" + "".join(f"-A INPUT -d {host} -j DROP\n" for host in hosts)

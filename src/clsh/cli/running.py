@@ -81,6 +81,7 @@ class _Stopping:
         self.error: ClshError | None = None
         self.now = asyncio.Event()
         self._gone_at = 0.0
+        self.killing: tuple[FanOut, Transport] | None = None
         self.stop: Callable[[Literal["finish", "now"]], None] = _nothing
 
     def install(self) -> None:
@@ -115,6 +116,13 @@ class _Stopping:
         self.error = error
         self.stop("now")
 
+    async def leave(self, code: int) -> None:
+        """End the process here when something is still being killed."""
+        if self.killing is not None:
+            from clsh.cli import lingering
+
+            await lingering.leave(code, *self.killing)
+
 
 class _Watch:
     """Tells the printer and the spool of standard input what the fan-out does."""
@@ -146,8 +154,11 @@ async def carry_out(run: Run) -> Ended:
         ending = asyncio.create_task(_end(run, outcomes, printer, console, stopping))
         await stopping.wait_for(ending, None if stopping.signum is None else _TERM_S)
         if not ending.done():
-            return Ended(_code(outcomes, stopping, run), at_once=True)
+            code = _code(outcomes, stopping, run)
+            await stopping.leave(code)
+            return Ended(code, at_once=True)
         at_once = stopping.signum is not None or not await console.aclose(_CLOSE_S)
+        await stopping.leave(ending.result())
         return Ended(ending.result(), at_once=at_once)
     finally:
         printer.close()
@@ -166,7 +177,7 @@ async def _fan_out(
             names = [node.name for node in run.nodes]
             stdin = await stack.enter_async_context(StdinSpool(run.stdin, names, together=together))
         transport = run.transport()
-        fan = FanOut(transport, run.plan, _Watch(printer, stdin))
+        fan = FanOut(transport, run.plan, _Watch(printer, stdin), lingers=True)
         stopping.stop = fan.stop
         showing = asyncio.create_task(progress.show(console, printer.counts, run.stderr))
         try:
@@ -174,7 +185,10 @@ async def _fan_out(
         finally:
             stopping.stop = _nothing
             showing.cancel()
-            await stopping.wait_for(asyncio.create_task(transport.aclose()), _CLOSE_S)
+            if fan.unsettled:
+                stopping.killing = fan, transport
+            else:
+                await stopping.wait_for(asyncio.create_task(transport.aclose()), _CLOSE_S)
 
 
 async def _end(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from clsh.remote.fanout import Observer, State
     from clsh.remote.transport import Exit, Session, Sink, Stream, Transport
 
+_CLOSE_S = 1.0
+
 
 class Watcher(Protocol):
     """Who is told what happens when no line runs; called in the event loop."""
@@ -222,7 +224,9 @@ class Crew:
 
 async def _close(shell: KeptShell) -> None:
     await shell.aclose()
-    await shell.session.aclose()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_S):
+            await shell.session.aclose()
 
 
 def _outcome(node: Node, error: ClshError | OSError) -> Outcome:

@@ -40,12 +40,12 @@ LEND_S = 2.0
 """A node that connects for longer lends its place in the window."""
 KILL_S = 2.0
 """From TERM to KILL."""
-GIVE_UP_S = 0.32
+GIVE_UP_S = 0.25
 """A run that is killed is over by then, whether a node's session has ended or not."""
 CLOSE_S = 1.0
 """How long the last sessions may take to close, all together."""
-CLOSE_KILLED_S = 0.05
-"""The same in a run that was ended by a key press: who did so does not wait."""
+CLOSE_HURRIED_S = 0.05
+"""The same in a run that was ended by a key press and may leave its kills to `settle`."""
 
 _STATES: tuple[tuple[type[BaseException], State], ...] = (
     (NodeLostError, "lost"),
@@ -133,9 +133,16 @@ class _Run:
 
 
 class FanOut:
-    """One run over many nodes; not to be used again. Lives in one event loop."""
+    """One run over many nodes; not to be used again. Lives in one event loop.
 
-    def __init__(self, transport: Transport, plan: Plan, observer: Observer) -> None:
+    One that `lingers` does not wait for the killing when it was stopped `now`: who runs it
+    looks at `unsettled` and calls `settle` before closing the transport.
+    """
+
+    def __init__(
+        self, transport: Transport, plan: Plan, observer: Observer, *, lingers: bool = False
+    ) -> None:
+        self._lingers = lingers
         self._transport = transport
         self._plan = plan
         self._observer = observer
@@ -148,6 +155,7 @@ class FanOut:
         self._taken = 0
         self._batch_left = plan.batch
         self._timers: list[asyncio.TimerHandle] = []
+        self._working: set[asyncio.Task[Exit]] = set()
         self._signals: set[asyncio.Task[None]] = set()
         self._closings: set[asyncio.Task[None]] = set()
         self._bug: Exception | None = None
@@ -251,6 +259,7 @@ class FanOut:
         if self._waiting:
             run.timers.append(self._loop.call_later(LEND_S, self._lend, run))
         run.task = self._loop.create_task(self._one(run))
+        self._working.add(run.task)
         run.task.add_done_callback(lambda task: self._ended(run, task))
 
     def _lend(self, run: _Run) -> None:
@@ -309,6 +318,7 @@ class FanOut:
             run.task.cancel()
 
     def _ended(self, run: _Run, task: asyncio.Task[Exit]) -> None:
+        self._working.discard(task)
         for timer in run.timers:
             timer.cancel()
         if run.session is not None:
@@ -356,11 +366,28 @@ class FanOut:
     async def _close(self) -> None:
         for timer in self._timers:
             timer.cancel()
-        limit = CLOSE_KILLED_S if self._hurried else CLOSE_S
-        if left := self._closings | self._signals:
-            await asyncio.wait(left, timeout=limit)
-        for task in self._closings | self._signals:
+        if self._lingers and self._hurried:
+            await self._wait(CLOSE_HURRIED_S)
+        else:
+            await self.settle(CLOSE_S)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something is still being killed."""
+        return bool(self._working or self._closings or self._signals)
+
+    async def settle(self, limit_s: float) -> None:
+        """Wait until all is killed and closed, and after `limit_s` drop what is not."""
+        await self._wait(limit_s)
+        for task in self._working | self._closings | self._signals:
             task.cancel()
+
+    async def _wait(self, limit_s: float) -> None:
+        over = self._loop.time() + limit_s
+        while self.unsettled and (left_s := over - self._loop.time()) > 0:
+            # What has ended is closed next: a task of that comes only then.
+            tasks = self._working | self._closings | self._signals
+            await asyncio.wait(tasks, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _judged(run: _Run, exit_: Exit | None, error: BaseException | None, seconds: float) -> Outcome:

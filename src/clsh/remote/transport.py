@@ -110,7 +110,10 @@ class Session(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close the connection; idempotent, never raises, bounded by 1 s."""
+        """Close the connection; idempotent, never raises, bounded by 1 s.
+
+        What is still being killed has 3 s before that.
+        """
         ...
 
 

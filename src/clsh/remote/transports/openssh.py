@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 _KILL_WAIT_S = 0.3
 _SWEEP_S = 5.0
-_CLOSE_S = 1.0
+_KILLED_S = 3.0
 _SIGNAL_S = 2.0
 _LAST_WORDS_S = 0.2
 _LISTINGS = 3
@@ -329,7 +329,7 @@ class OpenSshSession:
         """End the master, when what is being killed is dead."""
         try:
             if self._ending:
-                await asyncio.wait(self._ending, timeout=_CLOSE_S)
+                await asyncio.wait(self._ending, timeout=_KILLED_S)
         finally:
             self.hang_up()
         self._forget(self)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _CHANNELS = 9
 _KILL_S = 0.3
 _CLOSE_S = 1.0
+_KILLED_S = 3.0
 _REFUSED_S = 0.02
 _REFUSALS = 8
 
@@ -227,7 +228,7 @@ class SshSession:
         """Close the connection; see Session."""
         try:
             if self._tasks:  # kills under way: without the connection they would be lost
-                await asyncio.wait(self._tasks, timeout=_CLOSE_S)
+                await asyncio.wait(self._tasks, timeout=_KILLED_S)
         finally:
             self._closing = True
             for task in list(self._tasks):
@@ -248,6 +249,8 @@ class SshSession:
         except asyncio.CancelledError:
             channel.outlet.fail(asyncio.CancelledError())
             await asyncio.wait([opening], timeout=_KILL_S)
+            if opening.done():  # perhaps it was before it could see that nobody wants it
+                await self._settle(channel)
             raise
         return channel
 
@@ -294,10 +297,9 @@ class SshSession:
         if channel.closed.done() or channel not in self.opened:
             return
         killing = self._spawn(self._kill(channel))
-        try:
-            await asyncio.wait([killing], timeout=_KILL_S)
-        finally:
-            channel.channel.abort()
+        # Not before: what is no longer open counts as ended, and would not be killed.
+        killing.add_done_callback(lambda _: channel.channel.abort())
+        await asyncio.wait([killing], timeout=_KILL_S)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task that goes on when its starter is cancelled, until `aclose`."""
