@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,11 @@ class _Live(WebSocketsSansIOProtocol):
         line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNSENT)
         self.app_state = {**self.app_state, "abort": self.transport.abort}
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # else each refusal is logged as a failure of ours
+
     def shutdown(self) -> None:
         super().shutdown()
         self.loop.call_later(_GONE_WITHIN_S, self.transport.abort)
@@ -125,6 +131,7 @@ async def serve(app: ASGIApp, sockets: Sequence[socket.socket], stopping: asynci
         ws=_Live,
         lifespan="off",
         log_config=None,
+        log_level=logging.WARNING,  # for debugging it writes all headers down, tokens too
         access_log=False,
         proxy_headers=False,  # else X-Forwarded-For could name a Unix peer
         server_header=False,

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import hashlib
+import hmac
 import json
+import logging
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from clsh.web.api import push
 from clsh.web.api.push import Rate, check_token, parse
 from clsh.web.asking import RefusedError
 from tests.support.web import TOKEN, TOKEN_DIGEST, Browser, Got, a_monitor, an_app, tell
 from tests.unit.web.test_answers import Hand
+from tests.unit.web.test_routes import listening
 
 
 async def send(app: Any, body: bytes | str, path: str = "red/n1", token: str = TOKEN) -> Got:
@@ -57,6 +65,69 @@ def test_tokens() -> None:
     for header, tokens in (("", []), (f"Bearer {TOKEN}", []), (f"Basic {TOKEN}", [TOKEN_DIGEST])):
         with pytest.raises(RefusedError, match="token"):
             check_token(header, tokens)
+
+
+def test_time_tells_nothing_of_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole hashes are compared, all of them, whichever fits."""
+    compared: list[tuple[bytes, bytes]] = []
+    right = hmac.compare_digest
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return right(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    tokens = ["sha256:" + "0" * 64, TOKEN_DIGEST, "sha256:" + "1" * 64]
+    for token in (TOKEN, "wrong"):
+        compared.clear()
+        with contextlib.suppress(RefusedError):
+            check_token(f"Bearer {token}", tokens)
+        assert [other.decode() for _, other in compared] == tokens
+        assert {len(one) for one, _ in compared} == {len(TOKEN_DIGEST)}
+
+
+async def test_a_token_is_in_no_log_and_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "a-secret-that-somebody-sends"
+    push_path, end = (
+        "/api/v1/metrics/red/n1",
+        "Connection: close\r\nContent-Length: 6\r\n\r\nroom 1",
+    )
+    authorized = f"Authorization: Bearer {secret}\r\n"
+    monitor = a_monitor(push_tokens=("sha256:" + hashlib.sha256(secret.encode()).hexdigest(),))
+    told = ""
+    async with listening(an_app(monitor)) as port:
+        host = f"Host: 127.0.0.1:{port}\r\n"
+        for head, status in (
+            (f"POST {push_path} HTTP/1.1\r\n{host}{authorized}", 200),
+            (f"POST {push_path} HTTP/1.1\r\n{host}Authorization: Bearer {secret}x\r\n", 401),
+            (f"POST {push_path} HTTP/1.1\r\n{host}Authorization: Basic {secret}\r\n", 401),
+            (f"POST {push_path}/more HTTP/1.1\r\n{host}{authorized}", 404),
+            (f"POST {push_path} HTTP/1.1\r\nHost: evil.example\r\n{authorized}", 421),
+            (f"POST {push_path} HTTP/1.1\r\n{host}{authorized}bad header\r\n", 400),
+            (f"POST {push_path} HTTP/1.1\r\n{host}{authorized}Origin: http://a.example\r\n", 403),
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write((head + end).encode())
+            async with asyncio.timeout(10):
+                answer = (await reader.read()).decode()
+            writer.close()
+            assert int(answer.split()[1]) == status
+            told += answer
+        with pytest.raises(InvalidStatus):
+            await connect(
+                f"ws://127.0.0.1:{port}/live",
+                additional_headers={
+                    "Authorization": f"Bearer {secret}",
+                    "Origin": "http://a.example",
+                },
+                logger=logging.getLogger("the-client"),
+            )
+    ours = [one for one in caplog.records if one.name != "the-client"]
+    assert secret not in told
+    assert not [one for one in ours if secret in one.getMessage()]
+    assert secret not in repr(monitor.settings)
+    assert not [one for one in ours if one.levelno > logging.WARNING], "a refusal is no failure"
 
 
 @pytest.mark.parametrize(
