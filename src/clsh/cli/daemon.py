@@ -44,11 +44,12 @@ def launch(
     `opened` are handed over. Raises FailedStartError for a start that failed: the manager
     itself has said why.
     """
+    environ = _without_supervisor(environ)
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _become(words, _without_supervisor(environ), opened, writer)
+        _become(words, environ, opened, writer)
     os.close(writer)
     try:
         with os.fdopen(reader, "rb") as pipe:

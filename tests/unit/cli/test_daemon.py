@@ -83,6 +83,11 @@ def test_a_program_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
     assert "cannot run /no/such/program: No such file or directory" in capfd.readouterr().err
 
 
+def test_a_program_that_this_one_cannot_become() -> None:
+    with pytest.raises(ClshError, match="cannot run /no/such/program: No such file"):
+        daemon.become(["/no/such/program"], os.environ, {})
+
+
 def test_who_gives_up_waiting_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     reader, writer = os.pipe()
     environ = {**os.environ, "WORD": str(writer)}

@@ -142,7 +142,7 @@ def running(told: Mapping[str, Any]) -> Iterator[Finding]:
     if trouble := told["store"]["trouble"]:
         yield bad(f"the store: {trouble}", f"ls -l {facts['state']}; df -h {facts['state']}")
     for source in told["sources"]:
-        if not source["ok"]:
+        if not source["ok"] and source["source"] != "store":
             yield bad(f"source {source['source']}: {source['reason']}", "see [[monitor.sources]]")
     if why := facts.get("ganglia"):
         yield Finding("manager", "note", f"Ganglia's ports: {why}", f"less {facts['state']}/*.log")
