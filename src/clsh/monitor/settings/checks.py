@@ -32,6 +32,10 @@ _MAILBOX = re.compile(r"[A-Za-z0-9_.+=-]+@[A-Za-z0-9.-]+", re.ASCII)
 _LONGEST = 500
 
 
+class HiddenError(ValueError):
+    """What a value must be that is a secret, or has one in it: it is not shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """One table of the configuration, and where it is."""
@@ -52,6 +56,8 @@ class Table:
             )
         try:
             return check(self.values[key])
+        except HiddenError as error:
+            raise self.bad(key, f"must be {error}") from None
         except (ValueError, UsageError) as error:
             raise self.bad(key, f"must be {error}; it is {_shown(self.values[key])}") from error
 
@@ -211,7 +217,8 @@ def url(value: object) -> str:
     """Check an address of the web; a name and password in it would be seen by others."""
     if isinstance(value, str) and value.isprintable() and _URL.fullmatch(value):
         return value
-    raise ValueError("a URL that begins with http:// or https://, without a user in it")
+    kind = HiddenError if "@" in str(value) else ValueError
+    raise kind("a URL that begins with http:// or https://, without a user in it")
 
 
 def mailbox(value: object) -> str:
@@ -238,6 +245,18 @@ def each(check: Callable[[object], T]) -> Callable[[object], tuple[T, ...]]:
         raise ValueError("a list")
 
     return check_all
+
+
+def hidden(check: Callable[[object], T]) -> Callable[[object], T]:
+    """Return a check that never shows the value that is not good."""
+
+    def check_hidden(value: object) -> T:
+        try:
+            return check(value)
+        except ValueError as error:
+            raise HiddenError(str(error)) from None
+
+    return check_hidden
 
 
 def some(check: Callable[[object], T]) -> Callable[[object], tuple[T, ...]]:

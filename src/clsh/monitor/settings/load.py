@@ -57,7 +57,9 @@ def load(config: Config) -> Settings:
         trusted_hosts=monitor.get(
             "trusted_hosts", checks.each(checks.trusted), default.trusted_hosts
         ),
-        push_tokens=monitor.get("push_tokens", checks.each(checks.token), default.push_tokens),
+        push_tokens=monitor.get(
+            "push_tokens", checks.hidden(checks.each(checks.token)), default.push_tokens
+        ),
         sources=_sources(monitor),
         alerts=_rules(top, channels),
         notify=channels,

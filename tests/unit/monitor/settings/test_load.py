@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
@@ -226,6 +227,22 @@ def test_a_long_value_is_shown_cut(load: Loader) -> None:
     with pytest.raises(ConfigError) as caught:
         load(f'[monitor]\ngrid = "{"x" * 5000}"')
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[monitor]\npush_tokens = ["hunter2"]',
+        '[monitor]\npush_tokens = "hunter2"',
+        '[monitor]\nstore_url = "http://me:hunter2@127.0.0.1:8428"',
+        '[notify.w]\nkind = "webhook"\nurl = "https://me:hunter2@example.org/"',
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_shown(load: Loader, text: str) -> None:
+    with pytest.raises(ConfigError, match="must be") as caught:
+        load(text)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "hunter2" not in shown + caught.value.hint
 
 
 def test_a_source_of_a_third_party_may_be_named(
