@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import math
 from array import array
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from clsh.monitor.service import Monitor
 from clsh.monitor.settings import Rule
 from clsh.web.api.schemas import SCHEMAS
 from clsh.web.api.table import TABLE
-from tests.support.web import Browser, a_control, a_monitor, an_app, tell
+from tests.support.web import TOKEN, Browser, a_control, a_monitor, an_app, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,10 +161,64 @@ def _refs(value: Any) -> set[str]:
     return set()
 
 
+POSTED: dict[str, list[bytes]] = {
+    "/api/v1/metrics/{cluster}/{node}": [
+        b'{"metrics": {"a": 1.5, "b": {"value": 3, "units": "rpm", "type": "uint16"}, "c": "x"}}',
+        b"room 21.5 C",
+    ],
+    "/api/v1/stop": [b""],
+}
+
+
+@pytest.mark.usefixtures("told")
+async def test_status_and_media_of_every_answer_are_as_they_are_described() -> None:
+    browser = Browser(
+        an_app(a_site(), a_control(owner_uid=1234)),
+        uid=1234,
+        headers={"authorization": f"Bearer {TOKEN}"},
+    )
+    paths = (await browser.ask("/api/openapi.json")).json["paths"]
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            ((status, said),) = (
+                one for one in operation["responses"].items() if one[0].startswith("2")
+            )
+            ((media, shape),) = said["content"].items()
+            filled = path.format(cluster="red", node="n1")
+            address = ANSWERS.get(path, [filled])[0]
+            for body in POSTED[path] if method == "post" else [b""]:
+                got = await browser.ask(address, method.upper(), body)
+                assert (got.status, got.headers["content-type"]) == (int(status), media), path
+                if "schema" in shape:
+                    assert wrong(got.json, shape["schema"], path) == []
+                if body.startswith(b"{"):
+                    sent = operation["requestBody"]["content"]["application/json"]["schema"]
+                    assert wrong(json.loads(body), sent, path) == []
+
+
 async def test_the_errors_are_described_too() -> None:
+    """Each status that a route may refuse with has the shape of 4XX."""
     browser = Browser(an_app(a_site()))
-    for path in ("/api/v1/nodes?limit=x", "/api/v1/nowhere", "/api/v1/clusters/x"):
-        assert wrong((await browser.ask(path)).json, {"$ref": "Error"}) == []
+    token = {"authorization": f"Bearer {TOKEN}"}
+    for status, path, method, headers in (
+        (400, "/api/v1/nodes?limit=x", "GET", {}),
+        (400, "/api/v1/metrics/red/n1", "POST", token),
+        (401, "/api/v1/metrics/red/n1", "POST", {}),
+        (403, "/api/v1/stop", "POST", {}),
+        (403, "/api/v1/stop", "POST", {"origin": "http://evil.example.org"}),
+        (404, "/api/v1/nowhere", "GET", {}),
+        (404, "/api/v1/clusters/x", "GET", {}),
+        (405, "/api/v1/grid", "POST", {}),
+        (413, "/api/v1/metrics/red/n1", "POST", {"content-length": "9999999"}),
+        (414, "/api/v1/nodes?q=" + "x" * 9000, "GET", {}),
+        (421, "/api/v1/grid", "GET", {"host": "evil.example.org"}),
+        (431, "/api/v1/grid", "GET", {"x-long": "x" * 17000}),
+    ):
+        given = {name.replace("-", "_"): text for name, text in headers.items()}
+        got = await browser.ask(path, method, b"", **given)
+        assert got.status == got.json["status"] == status
+        assert got.headers["content-type"] == "application/problem+json"
+        assert wrong(got.json, {"$ref": "Error"}) == []
 
 
 async def test_the_grid() -> None:

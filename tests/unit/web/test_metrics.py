@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clsh.monitor.model import Sample, Silent
 from clsh.web.api import metrics
@@ -24,7 +26,7 @@ def parse(text: str) -> dict[str, dict[str, float]]:
     families: dict[str, dict[str, float]] = {}
     kinds: dict[str, str] = {}
     family = ""
-    for line in text.removesuffix("# EOF\n").splitlines():
+    for line in text.removesuffix("# EOF\n").split("\n")[:-1]:
         if line.startswith("# "):
             _, word, name, rest = line.split(" ", 3)
             assert word in {"TYPE", "HELP"}
@@ -101,6 +103,22 @@ async def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(map(len, found.values())) <= 60 + 5
     assert len(found) <= 10 + 5
     assert found["clsh_metrics_left_out"][""] > 100
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.text(max_size=12), st.sampled_from(["n1", 'n"2\\', "n\n3"])),
+        st.floats(),
+        max_size=20,
+    )
+)
+def test_whatever_nodes_say_the_format_holds(said: dict[tuple[str, str], float]) -> None:
+    families = metrics._Families()
+    for (name, node), value in said.items():
+        labels = metrics._labels(cluster="red", node=node)
+        families.gauge(name, labels, value, f"{name} (of {node})", owner=name)
+    found = parse("\n".join([*families.lines(), "# EOF", ""]))
+    assert sum(map(len, found.values())) + families.left_out == len(said)
 
 
 def test_numbers_are_written_as_the_format_has_them() -> None:
