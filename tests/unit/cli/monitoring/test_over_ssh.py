@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clsh.base.errors import ClshError, NodeLostError
 from clsh.cli.monitoring import over_ssh
 from clsh.cli.monitoring.over_ssh import OverSsh, processes_over_ssh
 from clsh.cli.monitoring.reaching import Reach
 from clsh.cli.monitoring.view import Place, View
+from clsh.monitor.processes import ListError, Process
 from clsh.nodes.model import Node, NodeName
 from clsh.remote.fanout import Plan
 from clsh.remote.transports.local import LocalTransport
@@ -92,6 +94,24 @@ async def test_a_person_does_not_wait_for_a_node_that_hangs(
         monkeypatch.setattr(over_ssh, "_PATIENCE_S", 0.2)
         lists = await feed.look(View(mode="processes", of=Place("lab", "slow")))
         assert lists.silent == {"slow": "no answer within 0.2 s"}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(NodeLostError(NodeName("here1"), "cut"), "cut"), (ListError("no list"), "no list")],
+)
+async def test_a_node_that_gives_no_list_tells_why(
+    error: ClshError, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(session: Session, node: str) -> list[Process]:
+        raise error
+
+    there, _ = reach("here1")
+    async with OverSsh(there, 0.2) as feed:
+        await feed.look(View())
+        monkeypatch.setattr("clsh.monitor.processes.processes", fails)
+        lists = await feed.look(LISTS)
+    assert (lists.processes, lists.silent) == ([], {"here1": told})
 
 
 async def test_a_node_that_hangs_is_lost_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

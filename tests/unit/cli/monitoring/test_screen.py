@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+import pty
 import signal
 import struct
 import sys
@@ -17,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clsh.cli.monitoring.screen import changes
+from clsh.cli.monitoring.screen import Screen, changes
 from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -187,3 +189,20 @@ def test_a_terminal_that_takes_nothing_does_not_hold_up_a_signal(top: Top) -> No
         time.sleep(0.02)
     assert top.process.returncode == 143
     assert top.settings() == top.before
+
+
+async def test_a_terminal_that_goes_away() -> None:
+    ours, theirs = pty.openpty()
+    keys: asyncio.Queue[str] = asyncio.Queue()
+    try:
+        async with Screen(theirs, keys.put_nowait, lambda: None) as screen:
+            assert screen.size == (80, 24)  # it does not say
+            screen._read()  # as when another reader was faster
+            os.write(ours, b"a\x1b")
+            async with asyncio.timeout(10):
+                assert [await keys.get(), await keys.get()] == ["a", "escape"]
+                os.close(ours)
+                await screen.gone.wait()
+            assert screen.size == (80, 24)
+    finally:
+        os.close(theirs)
