@@ -8,7 +8,7 @@ import math
 from array import array
 from typing import TYPE_CHECKING
 
-from clsh.monitor.catalogue import METRICS
+from clsh.monitor.catalogue import METRICS, known
 from clsh.monitor.grid import Grid
 from clsh.monitor.model import Line, Sample, Silent, no_line
 from clsh.monitor.processes import Process
@@ -98,15 +98,19 @@ class Pictured:
             return no_line(start, step, count)
         seed = sum(map(ord, series.node + series.metric)) % 100
         calm = series.metric.endswith(".num") or series.metric in {"mem_total", "cpu_num"}
+        # A sum over a cluster is more than 100 %, what a node says is not.
+        whole = series.node and known(series.metric).units == "%"
+        most = 100.0 if whole else math.inf
         average, low, high = array("d"), array("d"), array("d")
         for place in range(count):
             at = start + place * step
             day = math.sin(at / 13751 + seed) * 0.18 + math.sin(at / 611 + seed * 3) * 0.05
             noise = math.sin(at * 12.9898 + seed) * 43758.5453 % 1 * 0.12
             value = now * (1.0 if calm else 1 + day + noise - 0.06)
+            value = min(value, most)
             average.append(value)
             low.append(value * (1 if calm else 0.85))
-            high.append(value * (1 if calm else 1.2))
+            high.append(min(value * (1 if calm else 1.2), most))
         return Line(start, step, average, low, high)
 
     def _now(self, series: Series) -> float | None:

@@ -49,25 +49,31 @@ class Frame:
     """What the curves are drawn into: the time shown, and the axes.
 
     `top` fixes the upper end (100 for per cent), `base` is 1024 where units grow by that;
-    `label` writes a number of the vertical axis.
+    `label` writes a number of the vertical axis, given its upper end too.
     """
 
     start: float
     end: float
     zone: tzinfo
-    label: Callable[[float], str]
+    label: Callable[[float, float], str]
     title: str
     top: float | None = None
     capacity: float | None = None
     base: int = 1000
+    width: int = WIDTH
+
+    @property
+    def across(self) -> int:
+        """How wide the part is in which the curves are."""
+        return self.width - _RIGHT
 
 
 def chart(curves: Sequence[Curve], frame: Frame) -> str:
     """Return the chart as an SVG element."""
     ends = scale(curves, frame)
-    across = WIDTH - _RIGHT
+    across = frame.across
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(frame.title)}">',
+        f'<svg viewBox="0 0 {frame.width} {HEIGHT}" role="img" aria-label="{escape(frame.title)}">',
         *_vertical_axis(ends, frame.label, across),
         *_time_axis(frame, across),
     ]
@@ -83,10 +89,10 @@ def chart(curves: Sequence[Curve], frame: Frame) -> str:
 def sparkline(line: Line, frame: Frame) -> str:
     """Return the bare shape of a line, from 0 to its highest value."""
     ends = scale([Curve(line)], frame)
-    drawn = "".join(_path(points) for points in _stretches(line, line.average, frame, ends))
+    drawn = "".join(_curve(Curve(line, filled=True), frame, ends, 0))
     return (
-        f'<svg class="spark" viewBox="0 0 {WIDTH - _RIGHT} {HEIGHT - 12}" role="img"'
-        f' aria-label="{escape(frame.title)}"><path class="l c0" d="{drawn}"/></svg>'
+        f'<svg class="spark" viewBox="0 0 {frame.across} {HEIGHT - 12}" role="img"'
+        f' aria-label="{escape(frame.title)}">{drawn}</svg>'
     )
 
 
@@ -101,7 +107,8 @@ def scale(curves: Sequence[Curve], frame: Frame) -> tuple[float, float]:
     ]
     highest = max([*seen, frame.capacity or 0.0, 0.0])
     lowest = min([*seen, 0.0])
-    top = frame.top if frame.top is not None and highest <= frame.top else None
+    # Half a thousandth over 100 % is how it was counted, not more than there is.
+    top = frame.top if frame.top is not None and highest <= frame.top * 1.0005 else None
     if top is None:
         top = round_up(highest, frame.base) if highest > 0 or lowest == 0 else 0.0
     return (-round_up(-lowest, frame.base) if lowest < 0 else 0.0, top)
@@ -155,18 +162,19 @@ def _offset(at: float, zone: tzinfo) -> float:
 
 
 def _vertical_axis(
-    ends: tuple[float, float], label: Callable[[float], str], across: int
+    ends: tuple[float, float], label: Callable[[float, float], str], across: int
 ) -> Iterator[str]:
     low, high = ends
+    furthest = max(high, -low)
     for value in (low, (low + high) / 2, high):
         y = _height(value, ends)
         yield f'<path class="g" d="M0,{y:.1f} {across},{y:.1f}"/>'
-        yield f'<text x="{across + 5}" y="{y + 4:.1f}">{escape(label(value))}</text>'
+        yield f'<text x="{across + 5}" y="{y + 4:.1f}">{escape(label(value, furthest))}</text>'
 
 
 def _time_axis(frame: Frame, across: int) -> Iterator[str]:
     span = max(frame.end - frame.start, 1.0)
-    for at, words in time_ticks(frame.start, frame.end, frame.zone):
+    for at, words in time_ticks(frame.start, frame.end, frame.zone, min(5, across // 52)):
         x = (at - frame.start) / span * across
         if 14 <= x <= across - 14:  # a word at the very end would be cut
             yield f'<text x="{x:.0f}" y="95" text-anchor="middle">{words}</text>'
@@ -193,12 +201,12 @@ def _stretches(
     line: Line, values: Sequence[float], frame: Frame, ends: tuple[float, float]
 ) -> Iterator[Points]:
     """Yield the points between the gaps."""
-    across = (WIDTH - _RIGHT) / max(frame.end - frame.start, 1.0)
+    across = frame.across / max(frame.end - frame.start, 1.0)
     left = (line.start + line.step_s / 2 - frame.start) * across
     points: Points = []
     for place, value in enumerate(values):
         if math.isfinite(value):
-            x = min(max(left + place * line.step_s * across, 0.0), float(WIDTH - _RIGHT))
+            x = min(max(left + place * line.step_s * across, 0.0), float(frame.across))
             points.append((x, _height(value, ends)))
         elif points:
             yield points

@@ -135,13 +135,33 @@ def test_the_night_in_which_the_clock_changes_does_not_shift_the_hours() -> None
 
 
 def test_texts_stay_texts() -> None:
-    frame = a_frame(title='<script>"&', label=lambda _: "<b>")
+    frame = a_frame(title='<script>"&', label=lambda *_: "<b>")
     for svg in (chart([Curve(a_line([1.0]))], frame), sparkline(a_line([1.0]), frame)):
         root = ET.fromstring(svg)
         assert root.get("aria-label") == '<script>"&'
         assert {child.tag for child in root} <= {"path", "text"}
 
 
-def test_a_sparkline_is_only_its_line() -> None:
+def test_a_sparkline_is_only_its_line_and_what_is_below() -> None:
     root = ET.fromstring(sparkline(a_line([1, 2, 3]), a_frame()))
-    assert [child.get("class") for child in root] == ["l c0"]
+    assert [child.get("class") for child in root] == ["a c0", "l c0"]
+
+
+def test_a_narrow_chart_has_as_large_words_and_fewer_of_them() -> None:
+    wide, narrow = (
+        ET.fromstring(chart([Curve(a_line([1.0] * 60))], a_frame(NOON + 3600, width=width)))
+        for width in (340, 216)
+    )
+    assert narrow.get("viewBox") == "0 0 216 96"
+    furthest = [
+        float(x)
+        for path in narrow.iter("path")
+        for x in re.findall(r"([\d.]+),", path.get("d", ""))
+    ]
+    assert max(furthest) == 172
+    assert len(narrow.findall("text")) < len(wide.findall("text"))
+
+
+@pytest.mark.parametrize(("seen", "top"), [(99.0, 100.0), (100.00002, 100.0), (104.0, 120.0)])
+def test_a_fixed_top_holds_but_for_what_is_over_it(seen: float, top: float) -> None:
+    assert scale([Curve(a_line([seen]))], a_frame(top=100.0)) == (0.0, top)

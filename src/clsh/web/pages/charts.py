@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clsh.web.pages.asked import Asked
 
 POINTS = 120  # of a chart drawn here: one for each three of its pixels
+_NARROW = 216
 FINE_POINTS = 300  # of one drawn by the browser
 
 
@@ -54,6 +55,7 @@ class Chart:
     link: str = ""
     name: str = ""
     spark: bool = False
+    narrow: bool = False  # one of many in a row: its words keep their size
     shared: bool = False  # its scale is that of all others of the page that share it
 
     @property
@@ -98,7 +100,9 @@ def busy(lines: Sequence[Line]) -> Line:
     idle = lines[0] if len(lines) == 1 else mean(lines)
 
     def left(values: array[float]) -> array[float]:
-        return array("d", (100 - value for value in values))
+        return array(
+            "d", (value if math.isnan(value) else max(0.0, 100 - value) for value in values)
+        )
 
     return Line(idle.start, idle.step_s, left(idle.average), left(idle.high), left(idle.low))
 
@@ -244,9 +248,10 @@ def _frame(asked: Asked, chart: Chart) -> graph.Frame:
         asked.span.start,
         asked.span.end,
         asked.words.zone,
-        lambda value: short(value, chart.units),
+        lambda value, top: short(value, chart.units, top),
         f"{chart.title}: {text} {unit}".strip(),
         chart.top,
         chart.capacity,
         base(chart.units),
+        _NARROW if chart.narrow else graph.WIDTH,
     )

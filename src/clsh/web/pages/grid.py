@@ -9,7 +9,7 @@ from clsh.monitor.model import Series
 from clsh.web import views
 from clsh.web.pages.asked import Page, Part, Watch
 from clsh.web.pages.charts import Chart, Want, plain
-from clsh.web.pages.heat import heat, legend
+from clsh.web.pages.heat import heat, legend, roomy
 from clsh.web.pages.overview import four, of_sums
 from clsh.web.pages.troubles import SHOWN, troubles
 
@@ -86,5 +86,6 @@ def _row(asked: Asked, cluster: Cluster, place: int) -> Row:
         (of_sums(cluster.sums)("load_one"),),
         spark=True,
     )
-    cells = heat(asked, cluster.name, views.ordered(cluster), "load_one", "")
+    nodes = views.ordered(cluster)
+    cells = roomy(heat(asked, cluster.name, nodes, "load_one", ""), nodes, asked.words)
     return Row(views.cluster_row(cluster), asked.to_cluster(cluster.name), cells, spark)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from clsh.web import views
-from clsh.web.pages.words import quantity, short
+from clsh.web.pages.overview import memory_used, of_values
+from clsh.web.pages.words import quantity, short, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from clsh.web.pages.asked import Asked
     from clsh.web.pages.words import Words
 
+ROOMY = 12  # so few nodes have cells that say all that the table says of them
 NAMED = 64  # cells up to this number are large and carry their names
 _LARGEST = 250
 _NO_VALUE, _LOST = 254, 255
@@ -33,6 +35,7 @@ class Cell:
     link: str
     level: str
     text: str
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ class Heat:
         """Whether the cells are large enough for their names."""
         return len(self.cells) <= NAMED
 
+    @property
+    def roomy(self) -> bool:
+        """Whether the cells say more than one figure."""
+        return any(cell.more for cell in self.cells)
+
 
 def heat(asked: Asked, cluster: str, nodes: Sequence[NodeState], metric: str, units: str) -> Heat:
     """Return the heatmap of a cluster by a metric."""
@@ -68,6 +76,27 @@ def heat(asked: Asked, cluster: str, nodes: Sequence[NodeState], metric: str, un
         for node, byte in zip(nodes, data, strict=True)
     ]
     return Heat(cluster, cells, base64.b64encode(data).decode(), steps, low, high, units)
+
+
+def roomy(heat_: Heat, nodes: Sequence[NodeState], words: Words) -> Heat:
+    """Return the heatmap by load with all that matters of each node, when they are few."""
+    if len(nodes) > ROOMY:
+        return heat_
+    pairs = zip(heat_.cells, nodes, strict=True)
+    return replace(heat_, cells=[_with_more(cell, node, words) for cell, node in pairs])
+
+
+def _with_more(cell: Cell, node: NodeState, words: Words) -> Cell:
+    if node.state != "up":
+        return replace(cell, more=visible(node.reason))
+    find = of_values(node.values)
+    cores, idle = find("cpu_num"), find("cpu_idle")
+    used, total = memory_used(find, node.values), find("mem_total")
+    more = [words.tr("CPU {percent} %", percent=round(100 - idle))] if idle is not None else []
+    if used is not None and total:
+        more.append(words.tr("memory {percent} %", percent=round(100 * used / total)))
+    of = words.tr("of {n} cores", n=f"{cores:,.0f}") if cores and cell.text else ""
+    return replace(cell, text=f"{cell.text} {of}".strip(), more=", ".join(more))
 
 
 def steps_of(metric: str) -> tuple[int, ...]:
@@ -90,7 +119,7 @@ def legend(words: Words, metric: str, low: float, high: float, units: str) -> li
     else:
         ends = [low + (high - low) * step / 5 for step in range(6)]
         spans = pairwise(ends)
-        steps = [f"{short(start, units)} - {short(end, units)}" for start, end in spans]
+        steps = [f"{short(start, units, high)} - {short(end, units, high)}" for start, end in spans]
         unit = quantity(high, units)[1]
         if unit and unit not in steps[-1]:
             steps[-1] += f" {unit}"

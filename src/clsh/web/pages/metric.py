@@ -54,6 +54,7 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
             words.tr("lost") if node.state == "lost" else "",
             top=100 if units == "%" else None,
             shared=True,
+            narrow=True,
             link=asked.to_node(cluster.name, node.name),
         )
         for node in shown

@@ -71,7 +71,12 @@ async def page(monitor: Monitor, asked: Asked) -> Page:
         lambda name: asked.to_metric(cluster.name, name),
     )
     grouped = _charts(asked, node)
-    alerts = [alert for alert in monitor.alerts.active() if (alert.cluster, alert.node) == place]
+    alerts = [
+        alert
+        for alert in monitor.alerts.active()
+        # That it is silent is the page's first sentence.
+        if (alert.cluster, alert.node) == place and (alert.metric or node.state != "lost")
+    ]
     find = of_values(node.values)
     boot = find("boottime")
     values: dict[str, object] = {
@@ -158,6 +163,7 @@ def _chart(asked: Asked, node: NodeState, name: str, metric: Metric, value: Valu
         (Want(name, (Series(node.cluster, node.name, name),), plain),),
         (number,),
         name=name,
+        narrow=True,
         capacity=capacity if isinstance(capacity, (int, float)) and capacity > 0 else None,
         top=100 if metric.units == "%" and name.endswith(_WHOLES) else None,
         link=asked.to_metric(node.cluster, name),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clsh.web.pages.words import Words
 
 ROWS = 100  # on a page, unless all are asked for
+USUAL = "state"  # lost, new, up: what needs a look comes first
 _BAR = 64
 
 
@@ -103,7 +104,7 @@ def pick(nodes: Sequence[NodeState], asked: Asked) -> list[NodeState]:
         if (not state or node.state == state)
         and any(text in word.casefold() for word in (node.name, node.address, node.reason))
     ]
-    sort = asked.query.get("sort", "")
+    sort = asked.query.get("sort", USUAL)
     key = sort.removeprefix("-")
     if key == "state":
         found.sort(key=lambda node: node.state)
@@ -119,7 +120,7 @@ def pick(nodes: Sequence[NodeState], asked: Asked) -> list[NodeState]:
 def heads(asked: Asked) -> list[Head]:
     """Return the heads of all columns; figures sort downwards first, names upwards."""
     words = asked.words
-    current = asked.query.get("sort", "name")
+    current = asked.query.get("sort", USUAL)
     first = [Column("name", words.said("Node")), Column("state", words.said("State"))]
     result: list[Head] = []
     for column in [*first, *columns(words)]:

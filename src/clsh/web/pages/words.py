@@ -148,14 +148,14 @@ def quantity(value: float, units: str) -> tuple[str, str]:
     return number(value), "/s" if kind in _RATES else "" if kind in _COUNTS else unit
 
 
-def short(value: float, units: str) -> str:
-    """Return a value for an axis: `4k`, `10 GB`, `0`."""
+def short(value: float, units: str, of: float) -> str:
+    """Return a value for an axis that goes up to `of`, in its unit: `4k`, `0.8 GB`, `0`."""
     kind = units.strip().lower()
     if value == 0:
         return "0"
     if kind in _BYTES:
-        return " ".join(_scaled(value, 1024, _SIZES))
-    text, unit = _scaled(value, 1000, _SHORT) if abs(value) >= 10_000 else (_bare(value), "")
+        return " ".join(_scaled(value, 1024, _SIZES, of))
+    text, unit = _scaled(value, 1000, _SHORT, of) if abs(of) >= 10_000 else (_bare(value), "")
     return text + unit
 
 
@@ -177,10 +177,13 @@ def _bare(value: float) -> str:
     return f"{value:,.10g}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _scaled(value: float, step: int, names: tuple[str, ...]) -> tuple[str, str]:
-    place = 0
-    while abs(value) >= step * 0.9995 and place < len(names) - 1:
-        value /= step
+def _scaled(
+    value: float, step: int, names: tuple[str, ...], of: float | None = None
+) -> tuple[str, str]:
+    place, largest = 0, abs(value if of is None else of)
+    while largest >= step * 0.9995 and place < len(names) - 1:
+        largest /= step
         place += 1
-    digits = 0 if place == 0 or abs(value) >= 100 or value == int(value) else 1
-    return f"{value:,.{digits}f}", names[place]
+    value /= step**place
+    whole = (place == 0 and of is None) or abs(value) >= 100 or value == int(value)
+    return f"{value:,.{0 if whole else 1}f}", names[place]

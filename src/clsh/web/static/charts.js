@@ -32,7 +32,7 @@ const charts = (() => {
         high = Math.max(high, value);
       }
     }
-    const top = data.top && high <= data.top ? data.top : high > 0 || low === 0 ? roundUp(high, data.base) : 0;
+    const top = data.top && high <= data.top * 1.0005 ? data.top : high > 0 || low === 0 ? roundUp(high, data.base) : 0;
     return [low < 0 ? -roundUp(-low, data.base) : 0, top];
   }
 
@@ -111,7 +111,7 @@ const charts = (() => {
     const grid = style("--grid");
     const font = `11px ${style("--sans")}`;
     const text = style("--dim");
-    const height = Math.max(84, Math.min(160, Math.round(width * HEIGHT)));
+    const height = Math.max(90, Math.min(160, Math.round(width * HEIGHT)));
     return {
       width,
       height,
@@ -146,7 +146,7 @@ const charts = (() => {
           side: 1, stroke: text, font, size: 46, gap: 5,
           grid: { stroke: grid, width: 1 }, ticks: { show: false },
           splits: (_, axis, low, high) => [low, (low + high) / 2, high],
-          values: (_, ticks) => ticks.map((value) => words.short(value, entry.data.units)),
+          values: (_, ticks) => ticks.map((value) => words.short(value, entry.data.units, Math.max(...ticks))),
         },
       ],
       hooks: {

@@ -28,14 +28,14 @@ const words = (() => {
   const grouped = (value, digits) =>
     value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-  function scaled(value, step, names) {
+  function scaled(value, step, names, of) {
     let place = 0;
-    while (Math.abs(value) >= step * 0.9995 && place < names.length - 1) {
-      value /= step;
-      place += 1;
+    for (let largest = Math.abs(of ?? value); largest >= step * 0.9995 && place < names.length - 1; place += 1) {
+      largest /= step;
     }
-    const digits = place === 0 || Math.abs(value) >= 100 || Number.isInteger(value) ? 0 : 1;
-    return [grouped(value, digits), names[place]];
+    value /= step ** place;
+    const whole = (place === 0 && of === undefined) || Math.abs(value) >= 100 || Number.isInteger(value);
+    return [grouped(value, whole ? 0 : 1), names[place]];
   }
 
   function number(value) {
@@ -57,11 +57,12 @@ const words = (() => {
     return [number(value), COUNTS.includes(kind) ? "" : (units || "").trim()];
   }
 
-  function short(value, units) {
+  // For an axis that goes up to `of`, in its unit.
+  function short(value, units, of) {
     const kind = (units || "").trim().toLowerCase();
     if (value === 0) return "0";
-    if (kind in BYTES) return scaled(value, 1024, SIZES).join(" ");
-    if (Math.abs(value) >= 10000) return scaled(value, 1000, ["", "k", "M", "G", "T"]).join("");
+    if (kind in BYTES) return scaled(value, 1024, SIZES, of).join(" ");
+    if (Math.abs(of) >= 10000) return scaled(value, 1000, ["", "k", "M", "G", "T", "P", "E"], of).join("");
     return grouped(Number(value.toPrecision(4)), 0) === String(value)
       ? String(value)
       : value.toLocaleString("en-US", { maximumSignificantDigits: 4 });

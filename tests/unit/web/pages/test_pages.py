@@ -21,9 +21,9 @@ EVERY = (
 
 
 def an_alert(node: str, *, rule: str = "silent", metric: str = "", text: str = "no word") -> Alert:
-    value = None if rule == "silent" else 94.0
-    severity = "critical" if rule == "silent" else "warning"
-    return Alert(rule, "demo", node, metric, value, 1e9, severity, text)
+    silent = rule == "silent"
+    value = None if silent else 94.0
+    return Alert(rule, "demo", node, metric, value, 1e9, "critical" if silent else "warning", text)
 
 
 @pytest.mark.parametrize("path", EVERY)
@@ -73,7 +73,7 @@ async def test_what_is_wrong_stands_above_the_charts_folded() -> None:
         assert text in page.text
     assert page.text.index("silent") < page.text.index("disk 94 %") < page.text.index("MB/s")
     assert "/c/demo?state=lost" in page.links()
-    assert "5" in html(await browser(monitor).ask("/alerts")).text
+    assert "3 alerts." in html(await browser(monitor).ask("/alerts")).text
 
 
 async def test_many_alerts_are_cut_and_the_rest_is_a_link() -> None:
@@ -111,6 +111,24 @@ async def test_a_lost_node_is_dated_and_says_why() -> None:
     assert "The values are those of" in node.text
 
 
+async def test_a_lost_node_s_silence_is_said_once() -> None:
+    monitor = pictured(lost=["node3"])
+    monitor.alerts.now = [an_alert("node3"), an_alert("node3", rule="disk", metric="disk_free")]
+    monitor.alerts.now += [an_alert("node1", text="late")]
+    assert html(await browser(monitor).ask("/c/demo/node3")).text.count("no word") == 1
+    assert "late" in html(await browser(monitor).ask("/c/demo/node1")).text
+
+
+@pytest.mark.parametrize(("count", "said"), [(12, True), (13, False)])
+async def test_few_nodes_say_more_in_their_cells(count: int, said: bool) -> None:
+    monitor = pictured({"demo": names(count, "n")}, lost=["n3"])
+    monitor.grid.hear(Sample("demo", "n1", monitor.clock.unix(), {"x": 1.0}))
+    page = html(await browser(monitor).ask("/"))
+    assert ("n2 2.14 of 4 cores CPU 48 %, memory 29 %" in page.text) is said
+    assert ("n3 lost connection lost: no answer" in page.text) is said
+    assert "n1" in page.text
+
+
 async def test_a_node_that_was_never_heard_says_so() -> None:
     monitor = pictured()
     monitor.grid.hear(Silent("demo", "node9", monitor.clock.unix(), "connection refused", False))
@@ -121,7 +139,8 @@ async def test_a_node_that_was_never_heard_says_so() -> None:
 @pytest.mark.parametrize(
     ("sort", "order"),
     [
-        ("", ["node1", "node2", "node3", "node4"]),
+        ("", ["node3", "node1", "node2", "node4"]),
+        ("name", ["node1", "node2", "node3", "node4"]),
         ("-name", ["node4", "node3", "node2", "node1"]),
         ("load", ["node1", "node3", "node2", "node4"]),
         ("-load", ["node4", "node2", "node3", "node1"]),

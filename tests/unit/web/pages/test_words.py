@@ -52,12 +52,14 @@ def test_a_number_has_the_figures_that_matter(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "units", "text"),
-    [(0, "%", "0"), (0.5, "", "0.5"), (2500, "", "2,500"), (40000, "", "40k"), (3e6, "", "3M"),
-     (8 * 2**30, "bytes", "8 GB"), (80 * 2**20, "bytes/s", "80 MB")],
+    ("value", "top", "units", "text"),
+    [(0, 100, "%", "0"), (0.5, 1, "", "0.5"), (2500, 5000, "", "2,500"), (8000, 16000, "", "8k"),
+     (40000, 40000, "", "40k"), (1.5e6, 3e6, "", "1.5M"), (8 * 2**30, 8 * 2**30, "bytes", "8 GB"),
+     (0.8 * 2**30, 1.6 * 2**30, "bytes", "0.8 GB"), (80 * 2**20, 160 * 2**20, "bytes/s", "80 MB"),
+     (0.5, 1, "bytes", "0.5 B")],
 )  # fmt: skip
-def test_an_axis_is_short(value: float, units: str, text: str) -> None:
-    assert short(value, units) == text
+def test_an_axis_is_short_and_of_one_unit(value: float, top: float, units: str, text: str) -> None:
+    assert short(value, units, top) == text
 
 
 def test_sizes_grow_by_1024_and_all_else_by_1000() -> None:
