@@ -13,7 +13,9 @@ from pathlib import Path
 from bench.server import Server
 from bench.tools import Tools
 
-FIGURES = ("startup", "fresh", "kept", "output", "memory", "ganglia", "web")
+FIGURES = (
+    "startup", "fresh", "kept", "output", "memory", "ganglia", "collecting", "manager", "web",
+)  # fmt: skip
 
 
 def _machine() -> str:
