@@ -143,7 +143,7 @@ async def test_live_over_both_sockets(tmp_path: Path) -> None:
         assert refused.value.response.status_code == 403
 
 
-async def test_it_ends_within_a_second_whatever_is_open(
+async def test_it_ends_soon_whatever_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monitor = a_monitor({"red": [f"n{number}" for number in range(3000)]})
@@ -159,17 +159,35 @@ async def test_it_ends_within_a_second_whatever_is_open(
         await viewer.send('{"page": "grid"}')
         await viewer.recv()
         deaf = await _deaf(served.port)
-        kept = socket.create_connection(("127.0.0.1", served.port))
-        kept.sendall(b"GET /api/v1/processes HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        others = [
+            _asking(served.port, text)
+            for text in (
+                b"",
+                b"GET / HT",
+                b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",  # is kept open
+                b"GET /api/v1/processes HTTP/1.1\r\nHost: localhost\r\n\r\n",  # hangs
+                b"GET /api/v1/nodes HTTP/1.1\r\nHost: localhost\r\n\r\n",  # does not read it
+            )
+        ]
         await served.get("/healthz")
         await asyncio.sleep(0.2)
-        assert await served.end() < 3  # 0.3 s on a quiet machine
+        assert await served.end() < 5  # 1.2 s here: the hanging request has a second
         with pytest.raises(ConnectionClosed) as told:
             await viewer.recv()
         assert told.value.rcvd
         assert told.value.rcvd.code == 1012
-        deaf.close()
-        kept.close()
+        for line in (deaf, *others):
+            line.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", served.port)
+
+
+def _asking(port: int, text: bytes) -> socket.socket:
+    """Return a connection on which this was said, and that nobody reads."""
+    line = socket.create_connection(("127.0.0.1", port))
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.sendall(text)
+    return line
 
 
 def _upgrade() -> bytes:
