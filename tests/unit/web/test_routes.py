@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from clsh.web import app as web
 from clsh.web import serve
@@ -234,6 +235,21 @@ async def test_no_page_of_another_site_hears_anything_live(
                 proxy=None,
             )
         assert refused.value.response.status_code == status
+
+
+@pytest.mark.parametrize("port", ["", ":8443"])
+async def test_a_proxy_with_tls_before_us_works_by_its_name(port: str) -> None:
+    """It hands on the Host, as docs/reference/api.md has it."""
+    name = f"cluster.example.org{port}"
+    monitor = a_monitor()
+    app = web.build(monitor, a_control(names=("cluster.example.org",)))
+    origin = Origin(f"https://{name}")
+    async with (
+        listening(app) as here,
+        connect(f"ws://{name}/live", origin=origin, host="127.0.0.1", port=here) as viewer,
+    ):
+        await viewer.send('{"page": "grid"}')
+        assert '"new":3' in str(await viewer.recv())
 
 
 async def test_every_route_refuses_a_foreign_name() -> None:
