@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlencode
 
 from clsh.base.errors import ClshError
+from clsh.base.messages import tr
 from clsh.cli import client
 from clsh.cli.monitoring.columns import NodeRow
 from clsh.cli.monitoring.frame import Picture
@@ -49,7 +50,8 @@ class FromManager:
         except ClshError as error:
             if self._last is None:
                 raise
-            return replace(self._last, trouble=str(error))
+            told = [tr(text) for text in (str(error), error.hint) if text]
+            return replace(self._last, trouble="; ".join(told))
         self._last = Picture(time.time(), nodes, *found)
         return self._last
 

@@ -118,7 +118,10 @@ def _summary(
     if interval_s:
         told.append(tr("every {seconds} s", seconds=f"{interval_s:g}"))
     trouble = cut(plain(picture.trouble), places)
-    second = styled(trouble, _RED if colour and trouble else "") or _joined(_totals(up), places)
+    if trouble:
+        second = styled(trouble, _RED if colour else "")
+    else:
+        second = _joined(_totals(up), places) if up else ""
     return [_joined(told, places), second]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
 from clsh.base.errors import ClshError
+from clsh.base.messages import tr
+from clsh.cli import client
 from clsh.cli.monitoring.feed import FromManager, nodes_of_manager
 from clsh.cli.monitoring.view import Place, View
 from tests.unit.cli.monitoring.manager import ROW
@@ -37,6 +40,20 @@ async def test_the_last_picture_stays_when_the_manager_goes(manager: FakeManager
     assert "no /api/v1/nodes" in later.trouble
     with pytest.raises(ClshError, match="no /api/v1/nodes"):
         await FromManager().look(View())
+
+
+def test_what_to_do_when_the_manager_goes_in_the_language_of_the_person(
+    manager: FakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = FromManager()
+    asyncio.run(feed.look(View()))
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "SOCKET", "none.sock")
+        gone = asyncio.run(feed.look(View()))
+        assert gone.trouble == "no manager runs; start one: cl up"
+        patch.setenv("LC_ALL", "ko_KR.UTF-8")
+        said = tr("no manager runs")
+        assert asyncio.run(feed.look(View())).trouble.startswith(f"{said}; ")
 
 
 def test_what_a_lost_node_did_last_is_not_told_as_now(manager: FakeManager) -> None:
