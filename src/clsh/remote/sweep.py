@@ -62,9 +62,11 @@ def script(signal: SignalName, pid: int | None = None) -> str:
     A `pid` that is no longer a command of this connection is left alone.
     """
     wanted = "" if pid is None else f"[ $c = {pid} ] || continue; "
+    # A command that was forked a moment ago may not lead a group yet.
+    first = f"kill -{signal} -$c || kill -{signal} $c"
     each = f"for c in $kids; do [ $c = $me ] && continue; {wanted}"
     return in_sh(
-        _FIND_SSHD + _CHILDREN + _OLDER + _GROUPS + f"{{ {each}kill -{signal} -$c; done; "
+        _FIND_SSHD + _CHILDREN + _OLDER + _GROUPS + f"{{ {each}{first}; done; "
         f"{each}for g in $(groups $c); do [ $g = $c ] || kill -{signal} -$g; done; done; "
         "} 2>/dev/null; exit 0"
     )
