@@ -118,10 +118,11 @@ async def test_what_was_changed_by_the_reader_is_seen_at_once() -> None:
     assert make.calls == 2
 
 
-async def test_no_more_is_kept_than_there_is_room_for() -> None:
+async def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clsh.web.answers._BYTES_KEPT", 32 * 2**10)
     clock = Hand()
     answers = Answers(clock)
-    large = Maker(clock, size=5 * 2**20)
+    large = Maker(clock, size=5 * 2**10)
     for place in range(8):
         await answers.get(f"/{place}", 1, large)
     assert large.calls == 8
