@@ -14,7 +14,7 @@ from bench.server import Server
 from bench.tools import Tools
 
 FIGURES = (
-    "startup", "fresh", "kept", "output", "memory", "ganglia", "collecting", "manager", "web",
+    "startup", "fresh", "kept", "output", "memory", "ganglia", "collecting", "manager", "store", "web",
 )  # fmt: skip
 
 
