@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NODES = 32
+PROJECT = Path(__file__).parents[2]
 # What systemd does between fork and exec.
 HAND = """
 import os, sys
@@ -206,6 +207,37 @@ def test_the_demo_s_end_is_its_manager_s(tmp_path: Path) -> None:
         assert person.cl("status").returncode == 1
     finally:
         person.close()
+
+
+def test_make_demo_twice(tmp_path: Path) -> None:
+    """It ends with the address of a page, having said how all is ended."""
+    person = Person(tmp_path / "person")
+    make = ["make", "--no-print-directory", "--old-file=.venv/.runs", "demo"]
+    # What a `make test` around this one says to makes below it.
+    person.environ = {
+        k: v for k, v in person.environ.items() if not k.startswith(("MAKE", "MFLAG"))
+    }
+    try:
+        for _ in range(2):
+            done = subprocess.run(
+                make,
+                cwd=PROJECT,
+                env=person.environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=50,
+            )
+            lines = done.stdout.splitlines()
+            assert [line for line in lines if line.lstrip().startswith("cl down --demo ")]
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", lines[-1])
+            status, text = page(lines[-1])
+            assert (status, "demo" in text) == (200, True)
+        eventually(lambda: person.status()["up"] == 4, 30)
+    finally:
+        person.close()
+    assert person.cl("status").returncode == person.cl("demo", "status").returncode == 1
 
 
 def test_a_host_key_that_is_not_known(tmp_path: Path) -> None:
