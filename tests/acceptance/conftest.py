@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from tests.support.demo import Demo
 
-PROJECT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+PROJECT = HERE.parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the installing, which waits for a package index, out of the first test's time."""
+    for item in items:
+        if item.path.parent == HERE and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(func_only=True))
 
 
 def _call(*argv: str | Path) -> None:
@@ -40,9 +48,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory that holds the `clsh` and `cl` of the wheel."""
     folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", folder / "bin/python"]
     # No source distribution: what the wheel needs must install where there is no compiler.
-    _call(folder / "bin/pip", "install", "--quiet", "--only-binary=:all:", wheel)
+    _call(*pip, "install", "--quiet", "--only-binary=:all:", wheel)
     return folder / "bin"
 
 
