@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from clsh import assembly
 from clsh.assembly import transport
+from clsh.base.config import load
 from clsh.base.errors import UnreachableError
 from clsh.nodes.model import Node, node_name
 from clsh.remote.sudo import SudoError
 from clsh.remote.transport import Command, Exit, Stream, TransportOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NODE = Node(node_name("n1"), "n1", transport="memory")
 LOCAL = Node(node_name("local"), "localhost", transport="local")
@@ -67,3 +74,26 @@ async def test_tries_and_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
         await way.open(NODE, 5)
     assert tries == 3
     await way.aclose()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", (4.0, 2, "strict")),
+        ("keepalive = 2", (2.0, 3, "strict")),
+        ("keepalive_count = 5", (2.0, 5, "strict")),
+        ('host_keys = "off"', (4.0, 2, "off")),
+    ],
+)
+def test_how_nodes_are_watched(
+    said: str,
+    expected: tuple[float, int, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[TransportOptions] = []
+    monkeypatch.setattr(assembly, "transport", lambda options, **_: asked.append(options))
+    (tmp_path / "clsh.toml").write_text(f"[shell]\n{said}\n")
+    assembly.watching(load({"CLSH_CONFIG": str(tmp_path / "clsh.toml"), "HOME": str(tmp_path)}))
+    (options,) = asked
+    assert (options.keepalive_s, options.keepalive_count, options.host_keys) == expected
