@@ -14,7 +14,8 @@ from bench.server import Server
 from bench.tools import Tools
 
 FIGURES = (
-    "startup", "fresh", "kept", "output", "memory", "ganglia", "collecting", "manager", "store", "web",
+    "startup", "fresh", "kept", "output", "memory", "ganglia", "collecting", "manager", "store",
+    "web",
 )  # fmt: skip
 
 
