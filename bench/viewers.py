@@ -148,7 +148,11 @@ async def _watch(port: int, pipe: Connection, *, deaf: bool) -> tuple[_Told, lis
 
 async def _viewer(port: int, number: int) -> ClientConnection:
     line = await connect(
-        f"ws://127.0.0.1:{port}/live", compression=None, open_timeout=_TAKES_S, ping_interval=None
+        f"ws://127.0.0.1:{port}/live",
+        compression=None,
+        open_timeout=_TAKES_S,
+        ping_interval=None,
+        proxy=None,
     )
     await line.send(_WISHES[number >= _OF_A_CLUSTER])
     return line

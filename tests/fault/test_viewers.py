@@ -86,7 +86,7 @@ async def test_a_slow_viewer_is_dropped_and_the_others_notice_nothing() -> None:
     serving = asyncio.create_task(serve.serve(an_app(monitor, live=live), [listener], stopping))
     address = f"ws://127.0.0.1:{port}/live"
     watchers = [
-        Watcher(await connect(address, compression=None, ping_interval=None))
+        Watcher(await connect(address, compression=None, ping_interval=None, proxy=None))
         for _ in range(_VIEWERS)
     ]
     watching = [asyncio.create_task(one.watch()) for one in watchers]

@@ -122,6 +122,7 @@ async def test_a_token_is_in_no_log_and_no_answer(caplog: pytest.LogCaptureFixtu
                     "Origin": "http://a.example",
                 },
                 logger=logging.getLogger("the-client"),
+                proxy=None,
             )
     ours = [one for one in caplog.records if one.name != "the-client"]
     assert secret not in told

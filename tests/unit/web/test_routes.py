@@ -148,7 +148,7 @@ async def test_an_anonymous_client_gets_what_is_declared_and_nothing_else() -> N
         for name, status in ANONYMOUS.items():
             method, _, path = name.partition(" ")
             if method == "LIVE":
-                async with connect(f"ws://127.0.0.1:{port}{path}"):
+                async with connect(f"ws://127.0.0.1:{port}{path}", proxy=None):
                     continue
             assert await status_of(port, method, an_address(path)) == status, name
     assert stopped == []
@@ -246,7 +246,9 @@ async def test_a_proxy_with_tls_before_us_works_by_its_name(port: str) -> None:
     origin = Origin(f"https://{name}")
     async with (
         listening(app) as here,
-        connect(f"ws://{name}/live", origin=origin, host="127.0.0.1", port=here) as viewer,
+        connect(
+            f"ws://{name}/live", origin=origin, host="127.0.0.1", port=here, proxy=None
+        ) as viewer,
     ):
         await viewer.send('{"page": "grid"}')
         assert '"new":3' in str(await viewer.recv())

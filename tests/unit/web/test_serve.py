@@ -119,7 +119,7 @@ async def test_the_peer_is_the_process_at_the_other_end(tmp_path: Path) -> None:
             await unix_connect(served.path, "ws://localhost/")
         await served.get("/", more="X-Forwarded-For: uid:0\n")
         with pytest.raises(InvalidStatus):
-            await connect(f"ws://127.0.0.1:{served.port}/")
+            await connect(f"ws://127.0.0.1:{served.port}/", proxy=None)
     assert seen[:2] == [(f"uid:{os.geteuid()}", os.getpid())] * 2
     assert [client[0] for client in seen[2:]] == ["127.0.0.1"] * 2
 
@@ -129,7 +129,10 @@ async def test_live_over_both_sockets(tmp_path: Path) -> None:
     tell(monitor, "n1")
     async with serving(tmp_path, an_app(monitor, live=Live(monitor, pace_s=0.01))) as served:
         address = f"ws://127.0.0.1:{served.port}/live"
-        async with connect(address) as one, unix_connect(served.path, "ws://localhost/live") as two:
+        async with (
+            connect(address, proxy=None) as one,
+            unix_connect(served.path, "ws://localhost/live") as two,
+        ):
             for viewer in (one, two):
                 await viewer.send('{"page": "grid"}')
                 assert json.loads(await viewer.recv())["up"] == 1
@@ -139,7 +142,9 @@ async def test_live_over_both_sockets(tmp_path: Path) -> None:
             assert told.value.rcvd
             assert told.value.rcvd.code == 1009
         with pytest.raises(InvalidStatus) as refused:
-            await connect(address, additional_headers={"Origin": "http://evil.example.org"})
+            await connect(
+                address, additional_headers={"Origin": "http://evil.example.org"}, proxy=None
+            )
         assert refused.value.response.status_code == 403
 
 
@@ -155,7 +160,7 @@ async def test_it_ends_soon_whatever_is_open(
 
     monkeypatch.setattr(monitor, "processes", hang)
     async with serving(tmp_path, an_app(monitor)) as served:
-        viewer = await connect(f"ws://127.0.0.1:{served.port}/live")
+        viewer = await connect(f"ws://127.0.0.1:{served.port}/live", proxy=None)
         await viewer.send('{"page": "grid"}')
         await viewer.recv()
         deaf = await _deaf(served.port)
@@ -227,7 +232,7 @@ def _frame(text: bytes) -> bytes:
 
 async def test_a_cancel_breaks_everything_off(tmp_path: Path) -> None:
     served = Served(tmp_path / "s", an_app(a_monitor()))
-    viewer = await connect(f"ws://127.0.0.1:{served.port}/live")
+    viewer = await connect(f"ws://127.0.0.1:{served.port}/live", proxy=None)
     served.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await served.task
@@ -246,7 +251,7 @@ async def test_who_asks_nothing_is_not_waited_for(
     async with serving(tmp_path, an_app(monitor, live=Live(monitor, pace_s=0.01))) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(b"GET / HT")
-        viewer = await connect(f"ws://127.0.0.1:{served.port}/live")
+        viewer = await connect(f"ws://127.0.0.1:{served.port}/live", proxy=None)
         async with asyncio.timeout(5):
             with contextlib.suppress(ConnectionError):
                 assert await reader.read() == b""
