@@ -100,7 +100,7 @@ def _load(value: float) -> str:
 
 
 NODES: tuple[Column[NodeRow], ...] = (
-    Column("node", "NODE", lambda row: row.node, width=8, number=False, style=_lost),
+    Column("node", "NODE", lambda row: row.node, width=8, most=32, number=False, style=_lost),
     Column("state", "STATE", lambda row: row.state, width=5, number=False, style=_lost),
     Column("load", "LOAD", lambda row: row.load, _load, 6, style=_overloaded),
     Column("cpu", "CPU", lambda row: row.cpu, percent, 5, style=_full(lambda row: row.cpu)),

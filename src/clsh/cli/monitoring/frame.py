@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from clsh.base.messages import tr
 from clsh.cli.monitoring import figures
 from clsh.cli.monitoring.columns import NODES, PROCESSES
-from clsh.cli.monitoring.table import cut, fit, ordered, plain, styled, width, without_style
+from clsh.cli.monitoring.table import cut, fit, ordered, plain, styled, width, within, without_style
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -127,7 +127,7 @@ def _summary(
 
 def _joined(parts: Sequence[str], places: int) -> str:
     """Return the parts in one line, without those at the end that do not fit as a whole."""
-    line = _within(parts[0], places)
+    line = within(parts[0], places)
     for part in parts[1:]:
         longer = f"{line}  {part}"
         if width(without_style(longer)) > places:
@@ -198,7 +198,7 @@ def _body(
         lines.append(tr("... and {count} more", count=f"{more:,}"))
     elif not rows:
         lines.append(tr("nothing to show") if view.search else tr("nothing heard yet"))
-    return [_within(line, places) for line in lines]
+    return [within(line, places) for line in lines]
 
 
 def _layout(
@@ -234,7 +234,7 @@ def _head(shown: _Shown[Row], by: Column[Row], places: int) -> str:
         styled(fit(column.title, wide, right=column.number), _BOLD if column is by else "4")
         for column, wide in zip(shown.columns, shown.widths, strict=True)
     ]
-    return _within((" " * shown.gap).join(parts), places)
+    return within((" " * shown.gap).join(parts), places)
 
 
 def _reason(row: NodeRow) -> str:
@@ -250,12 +250,6 @@ def _line(shown: _Shown[Row], row: Row, cells: Sequence[str], instead: str, *, c
         rest = sum(shown.widths[_NAMING:]) + shown.gap * (len(shown.widths) - _NAMING - 1)
         parts[_NAMING:] = [cut(instead, rest)]
     return (" " * shown.gap).join(parts).rstrip()
-
-
-def _within(line: str, places: int) -> str:
-    """Return a line cut to the width; a line that has styles is short enough, or loses them."""
-    bare = without_style(line)
-    return line if width(bare) <= places else cut(bare, places)
 
 
 def _keys(view: View) -> str:

@@ -139,36 +139,56 @@ def lines(
 ) -> list[str]:
     """Return a head and a line for each row.
 
-    With `places` nothing is wider: the last column is cut. Without it nothing is cut.
+    With `places` nothing is wider: columns of numbers that have no room are left out, those
+    at the right first, and the last column is cut. Without it nothing is left out.
     """
     cells = [[column.text(row) for column in columns] for row in rows]
     widths = [
         max(len(column.title), *(width(line[at]) for line in cells), 0)
         for at, column in enumerate(columns)
     ]
+    kept = list(range(len(columns)))
     if places is not None:
-        widths[-1] = max(1, places - sum(widths[:-1]) - 2 * (len(widths) - 1))
-    head = [
-        fit(column.title, wide, right=column.number)
-        for column, wide in zip(columns, widths, strict=True)
-    ]
-    shown = [_bounded("  ".join(head), places)]
+        kept, widths[-1] = _fitting(columns, widths, places)
+    head = [fit(columns[at].title, widths[at], right=columns[at].number) for at in kept]
+    shown = [within("  ".join(head).rstrip(), places)]
     for row, line in zip(rows, cells, strict=True):
         parts = [
-            fit(text, wide, right=column.number)
-            for column, text, wide in zip(columns, line, widths, strict=True)
+            styled(
+                fit(line[at], widths[at], right=columns[at].number),
+                columns[at].style(row) if colour else "",
+            )
+            for at in kept
         ]
-        if colour:
-            parts = [
-                styled(part, column.style(row)) for column, part in zip(columns, parts, strict=True)
-            ]
-        shown.append("  ".join(parts).rstrip() if colour else _bounded("  ".join(parts), places))
+        shown.append(within("  ".join(parts).rstrip(), places))
     return shown
 
 
-def _bounded(text: str, places: int | None) -> str:
-    text = text.rstrip()
-    return text if places is None else cut(text, places)
+def _fitting(
+    columns: Sequence[Column[Row]], widths: Sequence[int], places: int
+) -> tuple[list[int], int]:
+    """Return which columns have room, and how wide the last one may be."""
+    last = len(columns) - 1
+    kept = list(range(last))
+
+    def room() -> int:
+        return places - sum(widths[at] + 2 for at in kept)
+
+    needed = min(widths[last], max(columns[last].width, len(columns[last].title)))
+    for at in reversed(range(last)):
+        if room() >= needed:
+            break
+        if columns[at].number:
+            kept.remove(at)
+    return [*kept, last], max(1, room())
+
+
+def within(line: str, places: int | None) -> str:
+    """Return a line cut to the width; one that is too long loses its styles."""
+    if places is None:
+        return line
+    bare = without_style(line)
+    return line if width(bare) <= places else cut(bare, places)
 
 
 def without_style(text: str) -> str:

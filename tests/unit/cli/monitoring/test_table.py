@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clsh.base.errors import UsageError
+from clsh.cli.monitoring import columns
 from clsh.cli.monitoring.table import (
     Column,
     column_named,
@@ -19,6 +20,7 @@ from clsh.cli.monitoring.table import (
     width,
     without_style,
 )
+from tests.unit.cli.monitoring.samples import NODES, process
 
 Pair = tuple[str, float | None]
 NAME: Column[Pair] = Column("name", "NAME", lambda row: row[0], number=False)
@@ -83,6 +85,18 @@ def test_no_line_is_wider_than_the_terminal() -> None:
     for places in (5, 10, 30):
         assert all(width(line) <= places for line in lines([SIZE, NAME], rows, places))
         assert all(width(line) <= places for line in lines([NAME, SIZE], rows, places))
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_numbers_at_the_right_are_left_out_first(colour: bool) -> None:
+    shown = [without_style(line) for line in lines(columns.NODES, NODES, 60, colour=colour)]
+    head = ["NODE", "STATE", "LOAD", "CPU", "MEM", "USED", "IN/s", "CLUSTER"]
+    assert shown[0].split() == head
+    assert all(width(line) <= 60 for line in shown)
+    assert shown[1].endswith("lab")
+    processes = lines(columns.PROCESSES, [process(command="x" * 99)], 50)
+    assert processes[0].split() == ["NODE", "PID", "USER", "STATE", "CPU%", "RSS", "COMMAND"]
+    assert processes[1].endswith("xx…")
 
 
 def test_an_empty_table_is_its_head() -> None:
