@@ -5,7 +5,7 @@ import struct
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clsh.monitor.chunks.cells import Cells, fold, from_values, joined, nothing, to_floats
@@ -24,6 +24,7 @@ def shown(cells: Cells) -> list[tuple[float, float, float]]:
     return list(zip(*to_floats(cells), strict=True))
 
 
+@settings(deadline=None)
 @given(st.lists(FLOATS, min_size=1, max_size=40))
 def test_a_value_is_its_own_average_and_its_band_holds_it(values: list[float]) -> None:
     for value, (average, low, high) in zip(values, shown(from_values(row(*values))), strict=True):
@@ -37,6 +38,7 @@ def test_a_value_is_its_own_average_and_its_band_holds_it(values: list[float]) -
             assert high - low <= abs(value) * FINE + 1e-40
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(FLOATS, min_size=7, max_size=7), min_size=1, max_size=70))
 def test_folding_is_what_a_loop_would_do(rows: list[list[float]]) -> None:
     found = shown(fold([from_values(row(*values)) for values in rows]))
@@ -53,6 +55,7 @@ def test_folding_is_what_a_loop_would_do(rows: list[list[float]]) -> None:
         assert high == pytest.approx(max(values), abs=size * FINE + 1e-40)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(FLOATS, min_size=4, max_size=4), min_size=1, max_size=4))
 def test_stored_cells_come_back(rows: list[list[float]]) -> None:
     cells = fold([from_values(row(*values)) for values in rows])

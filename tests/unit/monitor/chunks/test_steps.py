@@ -4,13 +4,14 @@ import math
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clsh.monitor.chunks.cells import from_values
 from clsh.monitor.chunks.steps import Steps, carried, line, steps
 
 
+@settings(deadline=None)
 @given(
     st.floats(0, 2e9),
     st.floats(0.001, 4e7),

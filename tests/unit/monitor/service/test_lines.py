@@ -4,7 +4,7 @@ import math
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clsh.monitor.chunks.steps import steps as steps_of_stores
@@ -30,6 +30,7 @@ def test_no_span_has_no_steps(start: float, end: float, points: int) -> None:
     assert lines.line(lines.steps(start, end, points, 15), [(5, 1.0)]).average == array("d")
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 2_000_000_000),
     st.integers(1, 40_000_000),
