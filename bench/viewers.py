@@ -98,7 +98,7 @@ async def _serving(listener: socket.socket, pipe: Connection, rounds: int) -> No
 
     monitor = a_monitor()
     live = Live(monitor)
-    control = Control("0", os.getpid(), time.time(), "localhost:0", os.getuid(), lambda: None)
+    control = Control("0", os.getpid(), time.time(), "127.0.0.1:0", os.getuid(), lambda: None)
     listener.setblocking(False)
     app = build(monitor, control, live=live)
     web = asyncio.create_task(serve.serve(app, [listener], asyncio.Event()))

@@ -68,11 +68,7 @@ def peer_uid(scope: Scope) -> int | None:
 
 def allowed_hosts(listen: str, names: Sequence[str]) -> frozenset[str]:
     """Return the Host names, without port, that are ours: where we listen, and what is said."""
-    host = _without_port(listen)
-    ours = {"localhost", *(_without_port(name) for name in names)}
-    if host not in {"", "0.0.0.0", "[::]", "::", "*"}:  # noqa: S104 - compared, never bound
-        ours.add(host)
-    return frozenset(ours)
+    return frozenset({"localhost", *map(_without_port, (listen, *names))})
 
 
 def check(scope: Scope, hosts: frozenset[str]) -> None:
@@ -80,7 +76,7 @@ def check(scope: Scope, hosts: frozenset[str]) -> None:
     headers = _headers(scope)
     _check_sizes(scope, headers)
     if peer_uid(scope) is None:  # no browser speaks over a Unix socket
-        _check_host(scope, headers, hosts)
+        _check_host(headers, hosts)
     if scope["type"] == "websocket" or scope["method"] not in SAFE:
         _check_origin(headers)
 
@@ -105,22 +101,17 @@ def too_large() -> RefusedError:
     return RefusedError(413, f"the body is larger than {LARGEST_BODY} bytes")
 
 
-def _check_host(scope: Scope, headers: Mapping[str, str], hosts: frozenset[str]) -> None:
+def _check_host(headers: Mapping[str, str], hosts: frozenset[str]) -> None:
     """Refuse names that are not ours: a foreign page may point its own name at our address."""
-    asked = headers.get("host", "")
-    name = _without_port(asked)
-    here = cast("Sequence[object] | None", scope.get("server"))
-    # The address that was connected to cannot be lent to a foreign page, whatever we listen on.
-    address = str(here[0]) if here else ""
-    if name in hosts or (name and name in {address, f"[{address}]"}):
-        return
+    name = _without_port(headers.get("host", ""))
     if not name:
         raise RefusedError(400, "the request has no Host")
-    raise RefusedError(
-        421,
-        f"this server does not answer to the name {name[:80]!r}",
-        hint="add it to names in [manager]",
-    )
+    if name not in hosts:
+        raise RefusedError(
+            421,
+            f"this server does not answer to the name {name[:80]!r}",
+            hint="add it to names in [manager]",
+        )
 
 
 def _check_origin(headers: Mapping[str, str]) -> None:

@@ -37,7 +37,7 @@ def refused(given: dict[str, Any]) -> RefusedError:
     "host",
     [
         "localhost", "LOCALHOST:1", "127.0.0.1:8650", "cluster.example.org", "cluster.example.org.",
-        "web", "192.0.2.7", "192.0.2.7:9000",
+        "web",
     ],
 )  # fmt: skip
 def test_our_names_are_answered_to(host: str) -> None:
@@ -47,7 +47,7 @@ def test_our_names_are_answered_to(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        "evil.example.org", "localhost.evil.org", "127.0.0.1.evil.org:8650", "192.0.2.8", "[::1]",
+        "evil.example.org", "localhost.evil.org", "127.0.0.1.evil.org:8650", "192.0.2.7", "[::1]",
         "localhost:80:80", "localhost@evil.org", "user@localhost", "localhost:x", "[localhost]",
     ],
 )  # fmt: skip
@@ -68,11 +68,6 @@ def test_where_we_listen_is_our_name(listen: str, name: str) -> None:
     assert name in security.allowed_hosts(listen, [])
 
 
-@pytest.mark.parametrize("listen", ["0.0.0.0:8650", "[::]:8650"])
-def test_every_address_is_no_name(listen: str) -> None:
-    assert security.allowed_hosts(listen, []) == {"localhost"}
-
-
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1"])
 def test_loopback_is_listened_on(address: str) -> None:
     security.check_listening(address)
@@ -86,10 +81,6 @@ def test_plain_http_stays_on_this_machine(address: str) -> None:
         security.check_listening(address)
     assert "ssh -L" in told.value.hint
     assert "proxy with TLS" in told.value.hint
-
-
-def test_an_ipv6_address_that_was_connected_to_is_ours() -> None:
-    security.check(scope(host="[fe80::7]:8650", server=("fe80::7", 8650)), HOSTS)
 
 
 def test_a_unix_peer_needs_no_name() -> None:
