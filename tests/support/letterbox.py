@@ -107,3 +107,46 @@ async def mailbox(tls: ssl.SSLContext | None = None) -> AsyncIterator[Mailbox]:
     async with await asyncio.start_server(box.serve, "127.0.0.1", 0) as server:
         box.port = server.sockets[0].getsockname()[1]
         yield box
+
+
+class Grumpy(Mailbox):
+    """Answers `answer` to the command `at` ("": as its greeting); None: it hangs up there."""
+
+    def __init__(self, at: str, answer: str | None) -> None:
+        super().__init__()
+        self.at = at
+        self.answer = answer
+        self.asked = 0
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked += 1
+        word = ""
+        while True:
+            answer = self.answer if word == self.at else _USUAL.get(word, "250 ok")
+            if answer is None:
+                return
+            writer.write(f"{answer}\r\n".encode())
+            if answer == _USUAL["DATA"]:
+                self.letters.append((await reader.readuntil(b"\r\n.\r\n")).decode())
+                word = "."
+            elif line := (await reader.readline()).decode().split():
+                word = line[0].upper()
+            else:
+                return
+
+
+_USUAL = {
+    "": "220 here",
+    "EHLO": "250-here\r\n250 AUTH PLAIN",
+    "AUTH": "235 yes",
+    "DATA": "354 go on",
+    "QUIT": "221 bye",
+}
+
+
+@contextlib.asynccontextmanager
+async def grumpy(at: str, answer: str | None) -> AsyncIterator[Grumpy]:
+    box = Grumpy(at, answer)
+    async with await asyncio.start_server(box.serve, "127.0.0.1", 0) as server:
+        box.port = server.sockets[0].getsockname()[1]
+        yield box

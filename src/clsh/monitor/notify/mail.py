@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import smtplib
 import ssl
@@ -20,12 +21,17 @@ _LONGEST_SUBJECT = 150
 def send(channel: Mail, message: Message, tls: ssl.SSLContext | None = None) -> None:
     """Hand the mail to the server; raises OSError (SMTPException too) when it was not taken."""
     password = _password(channel.password_file) if channel.user else ""
-    with smtplib.SMTP(channel.host, channel.port, timeout=TIMEOUT_S) as server:
+    server = smtplib.SMTP(channel.host, channel.port, timeout=TIMEOUT_S)
+    try:
         if channel.starttls:
             server.starttls(context=tls or ssl.create_default_context())
         if channel.user:
             server.login(channel.user, password)
         server.send_message(letter(channel, message))
+        with contextlib.suppress(OSError):  # it was taken: no reason to send it again
+            server.quit()
+    finally:
+        server.close()
 
 
 def letter(channel: Mail, message: Message) -> EmailMessage:
