@@ -123,11 +123,13 @@ def test_a_node_is_lost_and_comes_back(watcher: Person) -> None:
     began = time.time()
     assert watcher.cl("demo", "kill", "node2").returncode == 0
     try:
+        doctor = watcher.cl("doctor")
         eventually(lambda: watcher.status()["lost"] == 1, 15)
+        (row,) = watcher.get("/api/v1/nodes?state=lost")["nodes"]
+        assert (row["name"], row["since"] - began < 15) == ("node2", True)
         assert watcher.status()["up"] == NODES - 1
         assert "lost     node2: " in watcher.cl("status").stdout
         assert "node2" in page(watcher.address)[1].partition("<table")[0]
-        doctor = watcher.cl("doctor")
         assert doctor.returncode == 1
         assert re.search(r"^BAD   node2: .*\n      -> ", doctor.stdout, re.MULTILINE)
     finally:
@@ -304,16 +306,19 @@ def test_systemd_hands_sockets_over_and_is_told(tmp_path: Path) -> None:
     assert not person.state.joinpath("manager.log").exists()
 
 
-def test_sockets_and_state_are_its_user_s_alone(tmp_path: Path) -> None:
+def test_what_is_its_user_s_alone_and_how_many_files_may_be_open(tmp_path: Path) -> None:
     person = Person(tmp_path / "person", HERE)
+    start = f"ulimit -Sn 64; exec {CL} up"
     try:
-        person.up()
+        subprocess.run(["sh", "-c", start], env=person.environ, check=True, capture_output=True)
+        limits = person.limits(person.status()["pid"])
         modes = {
             path: path.stat().st_mode & 0o777
             for path in (person.state, *person.state.iterdir(), person.socket.parent, person.socket)
         }
     finally:
         person.close()
+    assert limits[0] == limits[1] > 64
     assert modes.pop(person.state) == modes.pop(person.socket.parent) == 0o700
     assert set(modes.values()) == {0o600}
 
@@ -352,17 +357,6 @@ def as_nobody(person: Person) -> str:
         timeout=30,
     )
     return done.stdout.strip()
-
-
-def test_as_many_files_as_may_be_are_open(tmp_path: Path) -> None:
-    person = Person(tmp_path / "person", HERE)
-    start = f"ulimit -Sn 64; exec {CL} up"
-    try:
-        subprocess.run(["sh", "-c", start], env=person.environ, check=True, capture_output=True)
-        limits = person.limits(person.status()["pid"])
-    finally:
-        person.close()
-    assert limits[0] == limits[1] > 64
 
 
 @pytest.mark.parametrize(
