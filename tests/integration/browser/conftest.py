@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.support.pictured import names
 from tests.support.served import Served, served
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 CHROMIUM = "/usr/bin/chromium"
+# The machine may be busy: what does not come at all is what counts.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +78,7 @@ class Watched:
 
     def drawn(self) -> Page:
         """Wait until the charts in sight are those that can be dragged over."""
-        self.page.wait_for_selector(".uplot", timeout=10_000)
+        self.page.wait_for_selector(".uplot", timeout=20_000)
         return self.page
 
 

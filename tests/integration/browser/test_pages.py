@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from clsh.monitor.alerts import Alert
 from clsh.monitor.model import Silent
 from clsh.monitor.processes import Process
+from clsh.web.pages import spans
 from tests.support.pictured import names
 from tests.support.served import served
 
@@ -90,7 +91,7 @@ def test_a_thousand_nodes_are_accessible_and_fit_the_screen(thousand: Served, lo
     page.wait_for_url(f"**/c/can49_52/{name}")
 
 
-def test_the_keyboard_reaches_a_node_from_the_grid(forty: Served, look: Look) -> None:
+def test_the_keyboard_goes_to_a_node_and_back(forty: Served, look: Look) -> None:
     page = look().page
     page.goto(forty.address)
     page.keyboard.press("Tab")
@@ -105,6 +106,13 @@ def test_the_keyboard_reaches_a_node_from_the_grid(forty: Served, look: Look) ->
     page.keyboard.press("Enter")
     page.wait_for_url("**/c/web/web4")
     expect(page.locator("h1")).to_have_text("web4")
+    reach(page, "/c/web")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/c/web")
+    expect(page.locator("h1")).to_have_text("web")
+    for heading in ("web4", "web", "Our grid"):
+        page.go_back()
+        expect(page.locator("h1")).to_have_text(heading)
 
 
 def reach(page: Page, address: str) -> None:
@@ -166,7 +174,7 @@ def test_a_thousand_cells_follow_the_grid(look: Look) -> None:
         page.evaluate("window.stayed = true")
         page.locator("input[value='big/can2']").check()
         grid.call(lambda: grid.monitor.feed(["can70"]))
-        expect(page.locator(".cells a[href='/c/big/can70']")).to_have_class("lost", timeout=9000)
+        expect(page.locator(".cells a[href='/c/big/can70']")).to_have_class("lost")
         assert page.locator("input[value='big/can2']").is_checked()
         assert page.evaluate("window.stayed") is True
 
@@ -209,6 +217,51 @@ def test_a_drag_over_a_chart_changes_the_address(four: Served, look: Look) -> No
     assert share == pytest.approx(100 / box["width"], rel=0.1)
     assert "lang=ko" in page.url
     watched.drawn()
+    page.go_back()
+    page.wait_for_url("**?range=day&lang=ko")
+    assert shown_s(watched.drawn()) == 86400
+
+
+def shown_s(page: Page) -> float:
+    seconds: float = page.evaluate("document.body.dataset.end - document.body.dataset.start")
+    return round(seconds)
+
+
+def test_every_range_is_a_step_that_can_be_undone(four: Served, look: Look) -> None:
+    watched = look()
+    page = watched.page
+    page.goto(four.address + "/c/demo/node1?sort=-load")
+    for name, seconds in spans.RANGES.items():
+        page.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_url(f"**range={name}*")
+        expect(page.locator(".ranges [aria-current]")).to_have_text(name)
+        assert shown_s(watched.drawn()) == seconds
+        assert "sort=-load" in page.url
+    page.get_by_role("link", name="Earlier").click()
+    page.wait_for_url(re.compile(r"start=\d+&end=\d+"))
+    assert shown_s(watched.drawn()) == spans.RANGES["year"]
+    for name in ("year", "month"):
+        page.go_back()
+        page.wait_for_url(f"**range={name}*")
+        assert shown_s(watched.drawn()) == spans.RANGES[name]
+
+
+def test_an_address_is_the_same_page_for_somebody_else(forty: Served, look: Look) -> None:
+    page = look().page
+    page.goto(forty.address + "/c/web?metric=mem_free&sort=-cpu&q=web2&range=week&lang=zh")
+    expect(page.locator("#rows tr")).to_have_count(11)
+    other = look(390, locale="ko-KR", color_scheme="dark").page
+    other.goto(page.url)
+    assert other.evaluate("document.documentElement.lang") == "zh-CN"
+    assert shown_s(other) == spans.RANGES["week"]
+    for where in ("#rows th", "[aria-sort]"):
+        assert other.locator(where).all_inner_texts() == page.locator(where).all_inner_texts()
+    assert other.locator("#metric").input_value() == "mem_free"
+    assert other.locator("input[type=search]").input_value() == "web2"
+    other.locator("#rows a").first.click()
+    other.wait_for_url("**/c/web/web2*")
+    assert "range=week" in other.url
+    assert "lang=zh" in other.url
 
 
 def test_the_table_sorts_and_filters_without_a_reload(forty: Served, look: Look) -> None:
@@ -259,44 +312,3 @@ def test_without_scripts_everything_is_there(thousand: Served, look: Look) -> No
     page.locator("input[name=start]").fill("2026-01-02T03:04:05")
     page.locator(".other button").click()
     assert "start=2026-01-02T03%3A04%3A05" in page.url
-
-
-HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'<svg/onload=alert(1)>"
-
-
-def test_hostile_texts_do_nothing(look: Look) -> None:
-    with served({"demo": names(3, "node"), "<b>x": names(70)}) as grid:
-
-        def be_hostile() -> None:
-            now = grid.monitor.clock.unix()
-            grid.monitor.feed(os_name=HOSTILE, note=HOSTILE)
-            grid.monitor.grid.hear(Silent("demo", "node2", now, HOSTILE))
-            grid.monitor.told = [Process("node1", 1, 0, HOSTILE, "R", 1, 1, 1, now, HOSTILE)]
-            grid.monitor.alerts.now = [
-                Alert(HOSTILE, "demo", "node1", HOSTILE, HOSTILE, now, "critical", HOSTILE)
-            ]
-
-        grid.call(be_hostile)
-        watched = look()
-        page = watched.page
-        for path in (
-            "/",
-            "/c/demo",
-            "/c/demo/node1",
-            "/c/demo/node2",
-            "/processes",
-            "/alerts",
-            "/m/demo/note",
-        ):
-            page.goto(f"{grid.address}{path}?q={HOSTILE}")
-            assert page.locator("img").count() == 0
-            if path != "/m/demo/note":
-                assert "<script>alert(1)" in page.locator("main").inner_text(), path
-        # Live updates write into the page too.
-        page.goto(grid.address + "/c/demo")
-        page.evaluate("window.stayed = true")
-        grid.call(be_hostile)
-        page.wait_for_timeout(1500)
-        assert page.evaluate("window.stayed") is True
-        assert page.locator("img").count() == 0
-        watched.complaints = [one for one in watched.complaints if "404" not in one]
