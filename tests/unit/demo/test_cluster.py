@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +12,10 @@ from clsh.base import paths
 from clsh.base.errors import ClshError, NotAllowedError, UsageError
 from clsh.demo import namespaces
 from clsh.demo.cluster import Cluster, Status
+from clsh.demo.layer import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 
 class Flavour:
@@ -50,6 +51,9 @@ class Flavour:
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         return {**environ, "IN": "demo"}
 
+    def reach(self) -> Reach:
+        return Reach(["reach"], Path("clsh.toml"))
+
 
 @pytest.fixture
 def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Cluster, Flavour, Flavour]:
@@ -68,6 +72,13 @@ def test_up_chooses_namespaces_where_they_can_be(parts: Parts) -> None:
     assert made.up(2) == Status("namespaces", {"node1": True, "node2": True})
     assert real.nodes
     assert not servers.nodes
+
+
+def test_the_nodes_are_reached_as_their_flavour_says(parts: Parts) -> None:
+    with pytest.raises(ClshError, match="does not run"):
+        parts[0].reach()
+    parts[0].up(2)
+    assert parts[0].reach() == (["reach"], Path("clsh.toml"))
 
 
 def test_up_falls_back_to_servers(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:

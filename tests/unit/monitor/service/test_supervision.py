@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clsh.base import plugins
 from clsh.monitor.grid import Grid
 from clsh.monitor.model import Health, Sample
 from clsh.monitor.service import supervision
@@ -55,9 +56,7 @@ class Case:
 
         monkeypatch.setattr(self.grid, "hear", listen)
         self.sources: dict[str, Scripted] = {}
-        monkeypatch.setattr(
-            supervision.plugins, "find", lambda _, kind: lambda _context: self.sources[kind]
-        )
+        monkeypatch.setattr(plugins, "find", lambda _, kind: lambda _context: self.sources[kind])
         self.supervisor = Supervisor(self.grid, later_s=[0.01, 0.02])
 
     @contextlib.asynccontextmanager
