@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clsh.cli.terminal import clean
+from clsh.cli.output.terminal import clean
 
 ALLOWED = re.compile(r"(?:[^\x00-\x08\x0b-\x1f\x7f-\x9f\udc80-\udc9f]|\x1b\[[0-9;:]{0,64}m)*")
 PIECES = [

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError, UsageError
 from clsh.base.messages import tr
-from clsh.cli.console import Console
 from clsh.cli.outcome import error_line, exit_code, summary
+from clsh.cli.output.console import Console
 from clsh.cli.output.feed import Feed
 from clsh.cli.output.printing import Look, Printer
 from clsh.cli.prompt import PlainPrompt, terminal_prompt

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from clsh.cli.console import Console
+    from clsh.cli.output.console import Console
 
     Write = Callable[[], Awaitable[None]]
 

@@ -1,6 +1,6 @@
 """The only file that prints: a line of data, a line of talk, an error with its hint.
 
-The output of nodes does not come this way (see `clsh.cli.console`): it is bytes, it is much,
+The output of nodes does not come this way (see `clsh.cli.output.console`): it is bytes, it is much,
 and a reader who does not read must not hold up the event loop.
 """
 

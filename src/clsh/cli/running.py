@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clsh.base.errors import ClshError
 from clsh.cli import last_run, render
-from clsh.cli.console import Console
 from clsh.cli.outcome import exit_code, is_well, summary
 from clsh.cli.output import progress
+from clsh.cli.output.console import Console
 from clsh.cli.output.printing import Look, Printer
 from clsh.remote.fanout import FanOut, Plan
 

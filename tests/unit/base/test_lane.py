@@ -17,7 +17,7 @@ async def test_calls_are_made_in_their_order_in_one_thread() -> None:
         made.append((number, threading.current_thread().name))
         return number * 2
 
-    found = await asyncio.gather(*(lane.call(lambda n=n: call(n)) for n in range(5)))  # type: ignore[misc]
+    found = await asyncio.gather(*(lane.call(lambda n=n: call(n)) for n in range(5)))  # type: ignore[misc]  # a default
     lane.end()
     assert found == [0, 2, 4, 6, 8]
     assert made == [(number, "a-lane") for number in range(5)]

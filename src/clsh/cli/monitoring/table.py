@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from clsh.base.errors import UsageError
-from clsh.cli.terminal import RESET, clean
+from clsh.cli.output.terminal import RESET, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

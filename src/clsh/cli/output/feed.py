@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clsh.cli.output.lines import Lines, labelled
-from clsh.cli.terminal import clean
+from clsh.cli.output.terminal import clean
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

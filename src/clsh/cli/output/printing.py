@@ -17,7 +17,7 @@ from clsh.remote.gather import Gather
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from clsh.cli.console import Console
+    from clsh.cli.output.console import Console
     from clsh.cli.output.out_files import OutFiles
     from clsh.cli.output.report import View
     from clsh.nodes.model import Node

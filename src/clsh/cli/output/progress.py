@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clsh.base.messages import tr
 
 if TYPE_CHECKING:
-    from clsh.cli.console import Console
+    from clsh.cli.output.console import Console
 
 FIRST_S = 1.0
 EVERY_S = 0.25

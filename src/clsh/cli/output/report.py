@@ -18,7 +18,7 @@ from clsh.remote.folding import DIFF_BYTES, differences, groups
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from clsh.cli.console import Console
+    from clsh.cli.output.console import Console
     from clsh.remote.fanout import Outcome
     from clsh.remote.gather import Spool
     from clsh.remote.transport import Stream

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clsh.web import views
 from clsh.web.pages.asked import Page, Part, Watch
-from clsh.web.pages.troubles import troubles
+from clsh.web.pages.figures.troubles import troubles
 from clsh.web.pages.words import number
 
 if TYPE_CHECKING:

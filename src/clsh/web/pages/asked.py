@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clsh.web.pages.charts import Chart
+    from clsh.web.pages.figures.charts import Chart
     from clsh.web.pages.spans import Span
     from clsh.web.pages.words import Words
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from clsh.monitor.catalogue import known
 from clsh.web import views
-from clsh.web.pages import table
 from clsh.web.pages.asked import Page, Part, Watch
-from clsh.web.pages.heat import heat, legend
-from clsh.web.pages.overview import four, of_sums
-from clsh.web.pages.troubles import SHOWN, troubles
+from clsh.web.pages.figures import table
+from clsh.web.pages.figures.heat import heat, legend
+from clsh.web.pages.figures.overview import four, of_sums
+from clsh.web.pages.figures.troubles import SHOWN, troubles
 
 if TYPE_CHECKING:
     from clsh.monitor.grid import Cluster

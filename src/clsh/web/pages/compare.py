@@ -8,7 +8,7 @@ from clsh.monitor.catalogue import known
 from clsh.monitor.model import Series
 from clsh.web import views
 from clsh.web.pages.asked import Page, Watch
-from clsh.web.pages.charts import Chart, Want, plain
+from clsh.web.pages.figures.charts import Chart, Want, plain
 from clsh.web.pages.node import metric_title
 
 if TYPE_CHECKING:

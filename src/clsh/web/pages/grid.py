@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from clsh.monitor.model import Series
 from clsh.web import views
 from clsh.web.pages.asked import Page, Part, Watch
-from clsh.web.pages.charts import Chart, Want, plain
-from clsh.web.pages.heat import heat, legend, roomy
-from clsh.web.pages.overview import four, of_sums
-from clsh.web.pages.troubles import SHOWN, troubles
+from clsh.web.pages.figures.charts import Chart, Want, plain
+from clsh.web.pages.figures.heat import heat, legend, roomy
+from clsh.web.pages.figures.overview import four, of_sums
+from clsh.web.pages.figures.troubles import SHOWN, troubles
 
 if TYPE_CHECKING:
     from clsh.monitor.grid import Cluster
     from clsh.monitor.model import Report
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked
-    from clsh.web.pages.heat import Heat
+    from clsh.web.pages.figures.heat import Heat
 
 
 @dataclass(frozen=True, slots=True)

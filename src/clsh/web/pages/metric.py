@@ -8,9 +8,9 @@ from clsh.monitor.catalogue import known
 from clsh.monitor.model import Series
 from clsh.web import views
 from clsh.web.pages.asked import Page, Part, Watch
-from clsh.web.pages.charts import Chart, Want, mean, plain
 from clsh.web.pages.cluster import numeric, units_of
-from clsh.web.pages.heat import heat, legend
+from clsh.web.pages.figures.charts import Chart, Want, mean, plain
+from clsh.web.pages.figures.heat import heat, legend
 from clsh.web.pages.node import metric_title
 from clsh.web.pages.words import quantity
 

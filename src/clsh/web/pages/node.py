@@ -10,9 +10,9 @@ from clsh.monitor.catalogue import METRICS, known
 from clsh.monitor.model import Series
 from clsh.web import views
 from clsh.web.pages.asked import Page, Part, Watch
-from clsh.web.pages.charts import Chart, Want, plain
-from clsh.web.pages.overview import four, of_values
-from clsh.web.pages.troubles import SHOWN, troubles
+from clsh.web.pages.figures.charts import Chart, Want, plain
+from clsh.web.pages.figures.overview import four, of_values
+from clsh.web.pages.figures.troubles import SHOWN, troubles
 from clsh.web.pages.words import quantity, visible
 
 if TYPE_CHECKING:

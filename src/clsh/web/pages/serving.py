@@ -19,7 +19,6 @@ from starlette.routing import Route
 from clsh.web.answers import Answers, Made, reply, to_json
 from clsh.web.pages import (
     alerts,
-    charts,
     cluster,
     compare,
     grid,
@@ -30,6 +29,7 @@ from clsh.web.pages import (
     spans,
 )
 from clsh.web.pages.asked import Asked
+from clsh.web.pages.figures import charts
 from clsh.web.pages.words import LANGUAGES, Words, choose_language, number, quantity
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import termios
 
 import pytest
 
-from clsh.cli.console import Console
 from clsh.cli.output import progress
+from clsh.cli.output.console import Console
 from clsh.cli.output.progress import Counts, line
 
 

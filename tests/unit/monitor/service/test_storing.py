@@ -92,7 +92,7 @@ async def test_ticks_are_stored_in_one_thread(case: Case) -> None:
     async with case.running() as running:
         for number in range(3):
             running.put(tick(number))
-            await case.until(lambda size=4 * number + 4: running.size == size)  # type: ignore[misc]
+            await case.until(lambda size=4 * number + 4: running.size == size)  # type: ignore[misc]  # a default
     assert case.store.stored() == [0, 1, 2]
     assert case.store.threads == {"clsh-store"}
     assert case.store.closed == 1
@@ -249,7 +249,7 @@ async def test_readers_are_bounded_so_that_a_tick_gets_its_turn(case: Case) -> N
     go = threading.Event()
 
     class Read(Slow):
-        def range(self, *_: object) -> list[object]:  # type: ignore[override]
+        def range(self, *_: object) -> list[object]:  # type: ignore[override]  # whatever is asked
             entered.append(1)
             go.wait(5)
             return []

@@ -229,7 +229,7 @@ def test_what_an_interrupted_backup_left_is_removed(tmp_path: Path) -> None:
 def test_a_close_waits_for_no_backup(tmp_path: Path) -> None:
     store = SqliteStore(context(tmp_path))
     fill(store, 2)
-    with store._db as db:  # type: ignore[union-attr]
+    with store._db as db:  # type: ignore[union-attr]  # it is open
         db.execute("CREATE TABLE big(data)")
         db.execute("INSERT INTO big SELECT zeroblob(200) FROM (WITH RECURSIVE n(i) AS (SELECT 1"
                    " UNION ALL SELECT i + 1 FROM n LIMIT 300000) SELECT i FROM n)")  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clsh.web.pages.overview import memory_used, of_values
+from clsh.web.pages.figures.overview import memory_used, of_values
 from clsh.web.pages.words import quantity
 
 if TYPE_CHECKING:

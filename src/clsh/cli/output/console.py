@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError
 from clsh.cli.output.feed import Feed
+from clsh.cli.output.terminal import RESET, clean
 from clsh.cli.output.writer import Target, Writer
-from clsh.cli.terminal import RESET, clean
 
 if TYPE_CHECKING:
     import asyncio

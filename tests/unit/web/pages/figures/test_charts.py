@@ -6,7 +6,7 @@ import math
 from array import array
 
 from clsh.monitor.model import Line
-from clsh.web.pages.charts import busy, less, mean
+from clsh.web.pages.figures.charts import busy, less, mean
 
 
 def a_line(*values: float) -> Line:

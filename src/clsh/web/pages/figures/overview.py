@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clsh.monitor.model import Series
-from clsh.web.pages.charts import Chart, Want, busy, less, plain
+from clsh.web.pages.figures.charts import Chart, Want, busy, less, plain
 from clsh.web.pages.words import quantity
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from clsh.web import views
-from clsh.web.pages.overview import memory_used, of_values
+from clsh.web.pages.figures.overview import memory_used, of_values
 from clsh.web.pages.words import quantity, short, visible
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clsh.base.errors import ClshError
-from clsh.cli.console import Console
+from clsh.cli.output.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

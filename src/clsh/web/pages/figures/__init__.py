@@ -1,0 +1,1 @@
+"""What pages show: charts, heatmaps, tables of nodes, what is wrong."""
