@@ -2,6 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV ?= uv
+PYTEST := -p tests.support.no_skips
+# What needs the machine for itself: real nodes and peers, faults whose time is looked at.
+SERIAL := tests/fault tests/integration tests/acceptance
+PARALLEL := $(SERIAL:%=--ignore=%)
 QUICK ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -21,7 +25,8 @@ test: .venv/.tests ## install what the tests need, run the checks and all tests 
 	@$(PYTHON) tools/system_packages.py
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -p tests.support.no_skips
+	@$(BIN)/coverage run -m pytest $(PYTEST) -n 2 --dist loadfile $(PARALLEL)
+	@$(BIN)/coverage run -m pytest $(PYTEST) $(SERIAL)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -1,4 +1,8 @@
-"""One chromium for all tests of this folder, and servers that they share."""
+"""One chromium for the tests of a module, and servers that they share.
+
+Not for the whole session: while Playwright runs, its loop counts as one that runs in this
+thread, and no test with a loop of its own could come after.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ def blocked_loop_fails() -> None:
     """Playwright's own loop waits for its driver: the server's loop is another one."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
@@ -33,19 +37,19 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def four() -> Iterator[Served]:
     with served({"demo": names(4, "node")}, ["node3"]) as one:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def forty() -> Iterator[Served]:
     with served({"web": names(40, "web")}, ["web7"]) as one:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def thousand() -> Iterator[Served]:
     clusters = {"can1_4": names(4), "can49_52": names(640, "c"), "can53_55": names(356, "d")}
     with served(clusters, ["c117", "c301", "c302", "d41"]) as one:
