@@ -142,14 +142,17 @@ async def test_now_does_not_wait_for_a_session_that_clings() -> None:
         def ended(self, outcome: Outcome) -> None:
             told.append(outcome)
 
-    fan = FanOut(memory, Plan(), Listing())
+    fan = FanOut(memory, Plan(), Listing(), lingers=True)
     asyncio.get_running_loop().call_later(0.05, fan.stop, "now")
     began = time.monotonic()
     (outcome,) = await fan.run(nodes(1), work)
-    assert time.monotonic() - began < 0.55
-    assert outcome.state == "stopped"
+    took_s = time.monotonic() - began
+    unsettled = fan.unsettled
     memory.ends.set_result(None)
     await asyncio.sleep(0.01)
+    assert took_s < 0.55
+    assert unsettled
+    assert outcome.state == "stopped"
     assert told == [outcome], "what comes later is told to nobody"
 
 
@@ -167,11 +170,16 @@ async def test_now_does_not_wait_for_goodbyes() -> None:
             session.__class__ = Session
             return session
 
-    fan = FanOut(Polite(default=sleeps), Plan(), Watcher())
-    asyncio.get_running_loop().call_later(0.05, fan.stop, "now")
-    began = time.monotonic()
-    assert states(await fan.run(nodes(2), work)) == "stopped stopped"
-    assert time.monotonic() - began < 0.4
+    for lingers, limit_s in ((True, 0.4), (False, fanout.CLOSE_S + 0.4)):
+        fan = FanOut(Polite(default=sleeps), Plan(), Watcher(), lingers=lingers)
+        asyncio.get_running_loop().call_later(0.05, fan.stop, "now")
+        began = time.monotonic()
+        assert states(await fan.run(nodes(2), work)) == "stopped stopped"
+        assert time.monotonic() - began < limit_s
+        assert fan.unsettled
+        await fan.settle(0)
+        await asyncio.sleep(0.01)
+        assert not fan.unsettled
 
 
 async def test_a_killing_is_not_broken_off_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
