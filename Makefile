@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV ?= uv
 PYTEST := -p tests.support.no_skips
-# What needs the machine for itself: real nodes and peers, faults whose time is looked at.
-SERIAL := tests/fault tests/integration tests/acceptance
+# Faults whose time is looked at need the machine for themselves.
+SERIAL := tests/fault
 PARALLEL := $(SERIAL:%=--ignore=%)
 QUICK ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

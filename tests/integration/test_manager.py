@@ -65,7 +65,7 @@ def watcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     person = Person(tmp_path_factory.mktemp("watcher"))
     try:
         assert person.cl("demo", "up", "-n", str(NODES)).returncode == 0
-        with (person.home / "run/clsh/demo/access/clsh.toml").open("a") as file:
+        with (person.run / "clsh/demo/access/clsh.toml").open("a") as file:
             file.write("[monitor]\ninterval = 1\n")
         began = time.monotonic()
         person.address = person.up("--demo")
@@ -163,7 +163,7 @@ def test_up_again_says_where_it_is(watcher: Person) -> None:
 
 def sessions(person: Person) -> int:
     """Return how many processes of logins run on all nodes: sshd's own, and what they started."""
-    nodes = namespaces.Namespaces(person.home / "run/clsh/demo")
+    nodes = namespaces.Namespaces(person.run / "clsh/demo")
     inits = {nodes.node(f"node{number}").pid for number in range(1, NODES + 1)}
     ours = [one for one in processes.everyone() if inits & processes.ancestors(one.pid)]
     words = [" ".join(processes.words(one.pid)) for one in ours]
@@ -245,7 +245,7 @@ def test_make_demo_twice(tmp_path: Path) -> None:
 def test_a_host_key_that_is_not_known(tmp_path: Path) -> None:
     """The manager accepts no new key; doctor names the command that records it."""
     person = Person(tmp_path / "person")
-    servers = person.home / "run/clsh/demo/servers"
+    servers = person.run / "clsh/demo/servers"
     try:
         assert person.cl("demo", "up", "--servers", "-n", "2").returncode == 0
         text = (servers / "clsh.toml").read_text()
@@ -332,7 +332,7 @@ def test_another_user_cannot_end_it() -> None:
         try:
             person.up()
             refused = as_nobody(person)
-            for path in (person.home, person.home / "run", person.socket.parent):
+            for path in (person.home, person.run, person.socket.parent):
                 path.chmod(0o711)
             Path(folder).chmod(0o711)
             shut = as_nobody(person)

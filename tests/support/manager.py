@@ -6,10 +6,12 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from http.client import HTTPConnection
@@ -111,6 +113,8 @@ class Person:
 
     def __init__(self, home: Path, config: str = "", **environ: str) -> None:
         self.home = home
+        # A short name: the path of a socket has at most 107 bytes.
+        self.run = Path(tempfile.mkdtemp(prefix="clsh-"))
         self.address = ""
         self.seconds = 0.0
         home.mkdir(parents=True, exist_ok=True)
@@ -118,7 +122,7 @@ class Person:
         own = {
             "HOME": str(home),
             "XDG_STATE_HOME": str(home / "state"),
-            "XDG_RUNTIME_DIR": str(home / "run"),
+            "XDG_RUNTIME_DIR": str(self.run),
             "CLSH_CONFIG": str(home / "clsh.toml"),
             "LC_ALL": "C.UTF-8",
             "PYTHONWARNINGS": "default",
@@ -131,7 +135,7 @@ class Person:
 
     @property
     def socket(self) -> Path:
-        return self.home / "run/clsh/manager.sock"
+        return self.run / "clsh/manager.sock"
 
     def cl(self, *words: str, timeout: float = 50) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -164,15 +168,17 @@ class Person:
         select.select([handle], [], [], 10)
         os.close(handle)
 
-    def foreground(self, *before: str, **more: Any) -> subprocess.Popen[str]:
-        """Start it as a child of this process, by another `cl` when `before` names one."""
-        return subprocess.Popen(
-            [*(before or [CL]), "up", "--foreground"],
-            stdin=subprocess.DEVNULL,
-            env=self.environ,
-            text=True,
-            **more,
-        )
+    @contextlib.contextmanager
+    def foreground(self, *before: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
+        """Run it as a child of this process, by another `cl` when `before` names one."""
+        words = [*(before or [CL]), "up", "--foreground"]
+        with subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, env=self.environ, text=True, **more
+        ) as manager:
+            try:
+                yield manager
+            finally:
+                manager.kill()
 
     def status(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self.cl("status", "--json").stdout)
@@ -206,9 +212,10 @@ class Person:
 
     def close(self) -> None:
         """End the manager, and the demo when there is one."""
-        demo = ["--demo"] if (self.home / "run/clsh/demo").exists() else []
+        demo = ["--demo"] if (self.run / "clsh/demo").exists() else []
         done = self.cl("down", *demo)
         assert done.returncode == 0, done.stderr
+        shutil.rmtree(self.run, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -10,10 +10,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clsh.base.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SESSIONS = Path("/run/user")
+_LONGEST_SOCKET = 103  # macOS; Linux has 107
 
 
 def config_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -46,6 +49,16 @@ def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
     import tempfile  # 8 ms that most starts do not need
 
     return Path(tempfile.gettempdir()) / f"clsh-{os.geteuid()}"
+
+
+def for_socket(path: Path) -> Path:
+    """Return `path`; raises ConfigError when it is longer than a Unix socket's may be (unix(7))."""
+    if len(os.fsencode(path)) > _LONGEST_SOCKET:
+        raise ConfigError(
+            f"the path of a socket has at most {_LONGEST_SOCKET} bytes: {path} is too long",
+            hint="set XDG_RUNTIME_DIR to a shorter directory that is yours alone",
+        )
+    return path
 
 
 def _place(environ: Mapping[str, str], variable: str, below_home: str, for_root: str) -> Path:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_NODES = 250
 HEAD = "head"
+CONTROL = "control"  # the socket of our own servers
 HEAD_ADDRESS = "10.77.255.1"
 PASSWORD = "demo-password"  # noqa: S105 - that of alice and carol, who exist in the demo only
 _HASH = (

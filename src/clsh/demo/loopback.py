@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError
+from clsh.base.paths import for_socket
 from clsh.demo.launch import launch
-from clsh.demo.layer import Reach
+from clsh.demo.layer import CONTROL, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ class Loopback:
 
     def up(self, names: Sequence[str]) -> None:
         """Start the servers; raises ClshError, leaving nothing, when they do not start."""
+        for_socket(self._folder / CONTROL)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             argv = [sys.executable, "-P", "-m", "clsh.demo.servers", str(self._folder), *names]
@@ -81,7 +83,7 @@ class Loopback:
 
     def _ask(self, line: str) -> str | None:
         """Return the answer to a line, None when nobody is there."""
-        path = self._folder / "control"
+        path = self._folder / CONTROL
         if not path.exists():
             return None
         with socket.socket(socket.AF_UNIX) as control:

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
 
-from clsh.demo.layer import PASSWORD, inventory
+from clsh.demo.layer import CONTROL, PASSWORD, inventory
 from clsh.demo.server_command import ServerCommand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ADDRESS = "127.0.0.1"
-CONTROL = "control"  # a socket
 HELD = "held"  # a file, locked as long as the process runs
 READY = "ready"
 

@@ -15,6 +15,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError, ConfigError
+from clsh.base.paths import for_socket
 from clsh.manager.state import RunsAlreadyError
 from clsh.web.security import check_listening
 
@@ -135,6 +136,7 @@ def control(path: Path) -> socket.socket:
     One that a dead manager has left is replaced. Raises RunsAlreadyError when somebody
     listens there. The state's lock must be held: it keeps two of us from doing this at once.
     """
+    for_socket(path)
     made = socket.socket(socket.AF_UNIX)
     try:
         if os.path.lexists(path):

@@ -67,7 +67,7 @@ def watcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     person = Person(tmp_path_factory.mktemp("pictures"))
     try:
         assert person.cl("demo", "up", "-n", str(len(NODES))).returncode == 0
-        inventory = person.home / "run/clsh/demo/access/clsh.toml"
+        inventory = person.run / "clsh/demo/access/clsh.toml"
         inventory.write_text(CONFIG + inventory.read_text())
         person.address = person.up("--demo").rstrip("/")
         eventually(lambda: person.status()["up"] == len(NODES), 60)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clsh.base import paths
+from clsh.base.errors import ConfigError
 
 
 @pytest.fixture(params=[0, 1000], ids=["root", "person"])
@@ -50,3 +51,11 @@ def test_a_session_directory_is_not_for_root(uid: int) -> None:
 def test_the_environment_of_the_process_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/mine")
     assert paths.state_dir() == Path("/mine/clsh")
+
+
+def test_a_path_that_no_socket_can_have(tmp_path: Path) -> None:
+    longest = tmp_path / ("x" * (103 - len(str(tmp_path)) - 1))
+    assert paths.for_socket(longest) == longest
+    with pytest.raises(ConfigError, match="at most 103 bytes") as told:
+        paths.for_socket(longest.with_name(longest.name + "x"))
+    assert "XDG_RUNTIME_DIR" in told.value.hint

@@ -13,8 +13,7 @@ import asyncssh
 import pytest
 
 from clsh.base import config
-from clsh.demo import servers as module
-from clsh.demo.layer import PASSWORD
+from clsh.demo.layer import CONTROL, PASSWORD
 from clsh.demo.servers import Servers, answer, serve
 from clsh.nodes import inventory
 
@@ -247,7 +246,7 @@ async def test_serve_runs_until_it_is_told(
     serving = await begin(tmp_path, capfd)
 
     async def say(line: str) -> str:
-        reader, writer = await asyncio.open_unix_connection(tmp_path / module.CONTROL)
+        reader, writer = await asyncio.open_unix_connection(tmp_path / CONTROL)
         writer.write(f"{line}\n".encode())
         said = (await reader.read()).decode()
         writer.close()
