@@ -1,0 +1,1 @@
+"""Jobs: what users ask for, where it runs, what became of it."""
