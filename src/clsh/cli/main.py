@@ -1,4 +1,4 @@
-"""The command `cl`: finds the sub-command by its file name in `clsh.cli.commands` and runs it.
+"""The command `cl`: finds the sub-command by its file name in one of `ROOMS` and runs it.
 
 Only the chosen sub-command's file is imported; `cl` alone and `cl --help` read them all, for
 the one line that each says of itself.
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-_COMMANDS = "clsh.cli.commands"
+ROOMS = ("clsh.cli.commands", "clsh.cli.job_commands", "clsh.cli.user_commands")
 _INTERRUPTED = 130
 _CLOSED = 141
 
 
 class Command(Protocol):
-    """What a file in `clsh.cli.commands` has; `HELP` is one line, without a full stop."""
+    """What a file in one of `ROOMS` has; `HELP` is one line, without a full stop."""
 
     HELP: str
 
@@ -62,9 +62,7 @@ def main(argv: Sequence[str]) -> int:
     if chosen in {"-h", "--help"}:
         render.say(parser().format_help().rstrip())
         return 0
-    from clsh.base import plugins
-
-    known = plugins.names(_COMMANDS)
+    known = commands()
     if chosen not in known:
         from clsh.base.config import nearest
 
@@ -74,11 +72,17 @@ def main(argv: Sequence[str]) -> int:
     return _load(chosen).run(args)
 
 
+def commands() -> dict[str, str]:
+    """Return the module of each sub-command, by its name in alphabetical order."""
+    from clsh.base import plugins
+
+    found = {name: f"{room}.{name}" for room in ROOMS for name in plugins.names(room)}
+    return dict(sorted(found.items()))
+
+
 def parser(chosen: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Return the parser of `cl` with these sub-commands, or with all."""
     import argparse
-
-    from clsh.base import plugins
 
     program = " ".join(["cl", *chosen])
 
@@ -88,15 +92,13 @@ def parser(chosen: Sequence[str] = ()) -> argparse.ArgumentParser:
 
     root = Parser(prog="cl", description=tr("The cluster as one machine."), allow_abbrev=False)
     root.add_argument("--version", action="store_true", help=tr("show the version"))
-    commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for name in chosen or plugins.names(_COMMANDS):
+    parts = root.add_subparsers(metavar="COMMAND", required=True)
+    for name in chosen or commands():
         command = _load(name)
         text = tr(command.HELP)
-        command.arguments(
-            commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        )
+        command.arguments(parts.add_parser(name, help=text, description=text, allow_abbrev=False))
     return root
 
 
 def _load(name: str) -> Command:
-    return cast("Command", importlib.import_module(f"{_COMMANDS}.{name}"))
+    return cast("Command", importlib.import_module(commands()[name]))

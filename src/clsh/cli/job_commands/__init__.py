@@ -1,0 +1,1 @@
+"""The sub-commands of `cl` for jobs, one file each."""
