@@ -25,6 +25,7 @@ TESTS = {
     "iptables": "iptables",
     "tc": "iproute2",
     "podman": "podman",
+    "runc": "runc",
     "busybox": "busybox-static",
     "sudo": "sudo",
     "tmux": "tmux",

@@ -7,14 +7,15 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _APPLETS = (
     "cat echo env false grep head id kill ps sed seq setsid sh sleep sort stty tr true tty wc yes"
@@ -78,8 +79,10 @@ class Podman:
 
 
 @pytest.fixture(scope="session")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    engine = Podman(tmp_path_factory.mktemp("podman"))
-    engine.make_image()
-    yield engine
-    subprocess.run([engine.command, "rm", "-fa", "-t", "0"], check=False, capture_output=True)
+def podman() -> Iterator[Podman]:
+    # podman refuses a runroot of more than 50 characters, as that of a test's own directory.
+    with tempfile.TemporaryDirectory(prefix="podman-", ignore_cleanup_errors=True) as folder:
+        engine = Podman(Path(folder))
+        engine.make_image()
+        yield engine
+        subprocess.run([engine.command, "rm", "-fa", "-t", "0"], check=False, capture_output=True)

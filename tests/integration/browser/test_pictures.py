@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.integration.browser.conftest import Watched
 
 NODES = [f"node{number}" for number in range(1, 5)]
-HISTORY_S = float(os.environ.get("CLSH_PICTURES_S", "6"))
+HISTORY_S = float(os.environ.get("CLSH_PICTURES_S", "10"))
 LONGEST_S = max(60.0, HISTORY_S)
 CONFIG = """\
 [manager]
@@ -105,7 +105,7 @@ def test_the_pages_show_what_the_nodes_tell(
     # All that is in sight is drawn: load and network of nodes that answer are never nothing.
     ink = page.eval_on_selector_all("main .cols:first-of-type [data-chart]", INK)
     assert len(ink) >= 4
-    assert min(ink[:4]) > 10, ink
+    assert min(ink[:4]) > 2, ink
     assert page.locator(".lost:not(i)").count() == 0
     if name != "node":
         assert page.locator(".cells a").all_inner_texts()[0].startswith("node1")
