@@ -158,6 +158,9 @@ def _kinds(request: Request) -> None:
             raise _bad("tasks", tr("only a parallel job has ranks"), tr("a batch has an array"))
         if request.tasks_per_node:
             raise _bad("tasks_per_node", tr("only a parallel job has ranks"))
+
+
+def _array(request: Request) -> None:
     if len(request.array) > MOST_TASKS:
         raise _bad("array", tr("at most {most} tasks", most=MOST_TASKS))
     if len(set(request.array)) != len(request.array):
@@ -206,6 +209,7 @@ _RULES: tuple[Callable[[Request], None], ...] = (
     _choices,
     _numbers,
     _kinds,
+    _array,
     _argv,
     _names,
     _files,

@@ -118,9 +118,7 @@ def _most_memory(rooms: Iterable[Room]) -> float:
     return max(room.has.memory or float("inf") for room in rooms)
 
 
-def _ordered(
-    need: Need, fitting: list[tuple[Room, int]], moment: Moment
-) -> list[tuple[Room, int]]:
+def _ordered(need: Need, fitting: list[tuple[Room, int]], moment: Moment) -> list[tuple[Room, int]]:
     """Return the nodes in the order in which they are filled."""
     if need.metric == "named":
         turn = {node: at for at, node in enumerate(need.nodes)}
@@ -249,5 +247,3 @@ def _names(rooms: Sequence[Room]) -> str:
 
 def _folded(nodes: Sequence[str]) -> str:
     return ", ".join(nodes) if len(nodes) <= _SHOWN else fold(nodes)
-
-
