@@ -73,10 +73,22 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
 
-    async def run(self, name: str, jobs: Sequence[Loaded]) -> None:
-        """Go on with what is stored, until cancelled; `name` is that of the queue."""
+    async def load(self, name: str, jobs: Sequence[Loaded]) -> None:
+        """Take in what is stored; `name` is that of the queue."""
         self._name = name
-        await self._load(jobs)
+        others = await self._states({number for one in jobs for number, _ in _after(one)})
+        now = self._clock.unix()
+        for one in jobs:
+            job = self.book.add(one, others, now)
+            for task in one.live:
+                if task.state in PLACED:
+                    self._calling.ask_later((job.id, task.index, task.attempt), 0.0)
+                    if task.state == "running":
+                        self._limit(job, task)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Go on with what was loaded, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._calling.run())
             group.create_task(self._look())
@@ -126,18 +138,6 @@ class Scheduler:
     def launch(self, job: Current, task: Task) -> Launch:
         """Return what an engine is given of an attempt."""
         return launch_of(self._name, job.whole(), task)
-
-    async def _load(self, jobs: Sequence[Loaded]) -> None:
-        known = await self._states({number for one in jobs for number, _ in _after(one)})
-        now = self._clock.unix()
-        for one in jobs:
-            job = self.book.add(one, known, now)
-            for task in one.live:
-                if task.state in PLACED:
-                    self._calling.ask_later((job.id, task.index, task.attempt), 0.0)
-                    if task.state == "running":
-                        self._limit(job, task)
-        self._wake.set()
 
     async def _work(self) -> None:
         while True:

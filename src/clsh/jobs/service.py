@@ -86,10 +86,11 @@ class Jobs:
         """Run jobs until cancelled; what runs on the nodes then goes on running."""
         try:
             name, jobs = await self._open()
+            await self._scheduler.load(name, jobs)
+            self._name = name
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._scheduler.run(name, jobs))
+                group.create_task(self._scheduler.run())
                 group.create_task(self._chores())
-                self._name = name
         finally:
             self._name = ""
             await self._queue.close()

@@ -16,7 +16,8 @@ MIGRATIONS = (
         counts TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', request TEXT NOT NULL
     );
     CREATE UNIQUE INDEX jobs_key ON jobs(owner, key) WHERE key IS NOT NULL;
-    CREATE INDEX jobs_list ON jobs(owner, state, name, submitted, words);
+    CREATE INDEX jobs_list ON jobs(owner, state, name, submitted);
+    CREATE INDEX jobs_words ON jobs(owner, state, name, submitted, words);
     CREATE INDEX jobs_open ON jobs(id) WHERE ended = 0;
     CREATE INDEX jobs_ended ON jobs(ended) WHERE ended > 0;
     CREATE TABLE tasks (

@@ -28,11 +28,13 @@ _ORDERS: dict[Order, str] = {
 
 def find(db: sqlite3.Connection, wish: Wish) -> Listing:
     """Return the page of a wish; an order that is not known is that by id, newest first."""
-    where, values = _where(wish)
-    # The index, not the table: its entries are a fifth as long as the rows.
-    source = f"FROM jobs INDEXED BY jobs_list WHERE {where}"
-    counted = db.execute(f"SELECT state, count(*) {source} GROUP BY state", values)
-    states: dict[JobState, int] = dict(counted.fetchall())
+    source, values = _source(wish)
+    states: dict[JobState, int] = {}
+    for _, state, count in db.execute(
+        f"SELECT owner, state, count(*) {source} GROUP BY owner, state",
+        values,
+    ):
+        states[state] = states.get(state, 0) + count
     wanted = [state for state in states if state in wish.states or not wish.states]
     limit = max(0, min(wish.limit, MOST))
     order = _ORDERS.get(wish.order, _ORDERS["-id"])
@@ -55,7 +57,8 @@ def find(db: sqlite3.Connection, wish: Wish) -> Listing:
     return Listing(jobs, sum(n for state, n in states.items() if state in wanted), states)
 
 
-def _where(wish: Wish) -> tuple[str, list[object]]:
+def _source(wish: Wish) -> tuple[str, list[object]]:
+    """Return what is looked through: an index rather than the rows, which are 5 times as long."""
     parts = ["1"]
     values: list[object] = []
     if wish.owner:
@@ -67,4 +70,7 @@ def _where(wish: Wish) -> tuple[str, list[object]]:
     if wish.node:
         parts.append("id IN (SELECT job FROM job_nodes WHERE node=?)")
         values.append(wish.node)
-    return " AND ".join(parts), values
+        index = ""  # few jobs: those of the node one by one
+    else:
+        index = f"INDEXED BY {'jobs_words' if wish.text else 'jobs_list'}"
+    return f"FROM jobs {index} WHERE {' AND '.join(parts)}", values
