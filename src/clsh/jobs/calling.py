@@ -79,9 +79,10 @@ class Calling:
             work = self._start(key) if ordered.order == "start" else self._cancel(key)
             self._group.create_task(work)
 
-    def ask_later(self, key: Key, pause_s: float = _FIRST_PAUSE_S) -> None:
+    def ask_later(self, key: Key, pause_s: float | None = None) -> None:
         """Ask for an attempt, again and again with growing pauses, until it is settled."""
         if key not in self._due:
+            pause_s = _FIRST_PAUSE_S if pause_s is None else pause_s
             self._due[key] = _Due(self._clock.steady() + pause_s, max(pause_s, _FIRST_PAUSE_S))
             self._wake.set()
 

@@ -218,7 +218,8 @@ class Jobs:
         if index is None:
             ended = [task for task in ended if task.state != "done"] or ended
         else:
-            has_rest = has_rest and not job.has_row(job.position_of(_known(job, index)))
+            position = job.position_of(_known(job, index))
+            has_rest = has_rest and not job.has_row(position)
             ended = [task for task in ended if task.index == index]
         if not ended and not has_rest:
             raise NotNowError(

@@ -90,7 +90,7 @@ class Queue:
         if file is not None:
             try:
                 async with asyncio.timeout(_CLOSE_S):
-                    await self._writing.call(file.close)
+                    await asyncio.shield(self._writing.call(file.close))  # a second cancel, too
             except TimeoutError:
                 _log.warning("the queue of jobs did not close within %g s", _CLOSE_S)
         self._writing.end()
