@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from clsh.base.clock import Clock
     from clsh.base.config import Config
+    from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.monitor.settings import Settings
     from clsh.monitor.store import Store
+    from clsh.nodes.model import NodeLoad
     from clsh.remote.transport import Transport, TransportOptions
 
 
@@ -116,3 +119,32 @@ def watching(config: Config) -> Transport:
         kex=shell.kex,
     )
     return transport(options, forced=shell.transport, keep=True)
+
+
+def jobs(
+    config: Config,
+    state: Path,
+    clock: Clock,
+    way: Transport,
+    loads: Callable[[], Mapping[str, NodeLoad]],
+) -> Jobs:
+    """Return the jobs of all nodes in the inventory, run by the engine of the settings.
+
+    `way` leads to the nodes and keeps its sessions, `loads` gives the load of nodes by name.
+    Nothing is connected and no file opened before it runs. Raises ConfigError or UsageError.
+    """
+    from clsh.base import plugins
+    from clsh.jobs import settings as from_config
+    from clsh.jobs.engine import EngineContext
+    from clsh.jobs.queue import Queue
+    from clsh.jobs.queue.file import QueueFile
+    from clsh.jobs.service import Jobs
+    from clsh.nodes import inventory
+
+    settings = from_config.load(config)
+    book = inventory.load(config)
+    nodes = book.nodes() if book else ()
+    context = EngineContext(clock, nodes, way, settings.spool, dict(settings.own))
+    engine = plugins.find("clsh.jobs.engines", settings.engine)(context)
+    names = [str(node.name) for node in nodes]
+    return Jobs(engine, Queue(lambda: QueueFile(state)), clock, settings, loads, nodes=names)

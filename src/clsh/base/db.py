@@ -1,14 +1,14 @@
 """SQLite files: opened in WAL mode, with numbered migrations, newer ones refused in words.
 
-What was committed outlives the death of the process (`synchronous=NORMAL`); the death of the
-machine may cost the last moments, never the file.
+What was committed outlives the death of the process; the death of the machine may cost the
+last moments (`synchronous=NORMAL`) or nothing (`FULL`), never the file.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from clsh.base.errors import ClshError
 
@@ -30,7 +30,9 @@ class DamagedError(sqlite3.DatabaseError):
     """What is in a file is not what we wrote."""
 
 
-def open_file(file: Path, migrations: Sequence[str]) -> sqlite3.Connection:
+def open_file(
+    file: Path, migrations: Sequence[str], *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+) -> sqlite3.Connection:
     """Open or make a database and bring it to the newest format, which is `len(migrations)`.
 
     Statements are transactions of their own unless `transaction` is used; any thread may use
@@ -42,7 +44,7 @@ def open_file(file: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute(f"PRAGMA synchronous={synchronous}")
         db.execute("PRAGMA cache_size=-16000")
         db.execute("PRAGMA secure_delete=OFF")
         _migrate(db, file, migrations)

@@ -31,3 +31,12 @@ def duration(text: str) -> float:
     if found is None:
         raise ValueError("a time such as 30s, 10m, 12h or 7d")
     return float(found[1]) * _TIMES[found[2]]
+
+
+def as_size(count: float) -> str:
+    """Return bytes as people write them: `512 MB`, `1.5 GB`; powers of 1024."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1024:
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:.3g} TB"

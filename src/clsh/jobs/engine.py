@@ -79,6 +79,9 @@ class EngineContext:
 class Engine(Protocol):
     """One way to run tasks. Made by the `build` of its file, see `clsh.jobs.engines`."""
 
+    chooses: bool
+    """It chooses nodes itself: `slots` is empty, and its launches have no places."""
+
     async def run(self, tell: Callable[[Report], None]) -> None:
         """Tell of attempts that end or vanish until cancelled; `tell` never blocks or raises.
 

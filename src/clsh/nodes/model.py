@@ -96,3 +96,18 @@ class Node:
     transport: str = "auto"
     jump: str | None = None
     options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLoad:
+    """How busy a node is; memory in bytes, `age_s` is how old the figures are.
+
+    `load_one` is the load average over a minute, `runnable` the processes that run or could.
+    """
+
+    load_one: float
+    runnable: float
+    cores: float
+    mem_available: float
+    mem_total: float
+    age_s: float

@@ -6,17 +6,16 @@ so that none takes long; what stands in the journal is read from there.
 
 from __future__ import annotations
 
-import shlex
 import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from clsh.base import db as files
+from clsh.base.chores import Chores, restore_command
 from clsh.base.messages import tr
 from clsh.monitor.chunks.records import GROUP, HOURS, MINUTES, TENS
 from clsh.monitor.model import no_line
 from clsh.monitor.store import StoreError, StoreFullError
-from clsh.monitor.stores._chores import Chores, backups
 from clsh.monitor.stores._chunks import Chunks
 from clsh.monitor.stores._format import FILE, MIGRATIONS
 from clsh.monitor.stores._journal import Journal, Names, hour_of
@@ -24,7 +23,6 @@ from clsh.monitor.stores._reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from clsh.monitor.model import Line, Series, Tick
     from clsh.monitor.store import Store, StoreContext
@@ -288,7 +286,7 @@ class SqliteStore:
             " To restore: {command}",
             file=self.file,
             reason=error,
-            command=_restore(self.file),
+            command=restore_command(self.file),
         )
         if self._db is not None:
             self._db.close()
@@ -298,11 +296,3 @@ class SqliteStore:
         except (sqlite3.Error, OSError):  # nothing at all can be read
             self._db = None
         return StoreError(self._damage)
-
-
-def _restore(file: Path) -> str:
-    """Return the command that puts the newest backup, or else nothing, in the place of a file."""
-    words = [f"mv {shlex.quote(str(file))} {shlex.quote(str(file) + '.damaged')}"]
-    words.append(f"rm -f {shlex.quote(str(file) + '-wal')} {shlex.quote(str(file) + '-shm')}")
-    words += [f"cp {shlex.quote(str(path))} {shlex.quote(str(file))}" for path in backups(file)[:1]]
-    return " && ".join(["cl down", *words, "cl up"])

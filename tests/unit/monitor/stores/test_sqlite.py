@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clsh.base import chores
 from clsh.monitor.model import Layout, Series
 from clsh.monitor.store import StoreError, StoreFullError
-from clsh.monitor.stores import _chores, _journal, sqlite
+from clsh.monitor.stores import _journal, sqlite
 from clsh.monitor.stores.sqlite import SqliteStore
 from tests.support.clocks import Running, Stopped
 from tests.support.stores import INTERVAL_S, context, layout, tick
@@ -192,9 +193,9 @@ def test_a_backup_each_day_of_which_one_is_kept(tmp_path: Path) -> None:
             fill(store, 2, clock.unix())
             store._chores.wait()
             clock.go(HOUR)
-            assert len(_chores.backups(store.file)) <= 1, hour
+            assert len(chores.backups(store.file)) <= 1, hour
         clock.go(DAY - 3 * HOUR)
-        (backup,) = _chores.backups(store.file)
+        (backup,) = chores.backups(store.file)
         assert backup.name == f"metrics.db.bak-2024-10-{4 + day:02}"
     store.close()
     shutil.copy(backup, tmp_path / "metrics.db")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clsh.base.chores import backups
 from clsh.monitor.model import Layout
-from clsh.monitor.stores._chores import backups
 from clsh.monitor.stores.sqlite import SqliteStore
 from tests.support.clocks import Stopped
 from tests.support.stores import INTERVAL_S, context, layout, tick

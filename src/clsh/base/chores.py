@@ -1,12 +1,13 @@
-"""What the embedded store does in a thread of its own: checkpoints of the WAL, backups.
+"""What a database does in a thread of its own: checkpoints of the WAL, backups.
 
-Both wait for the disk. Each has its own connection, so a tick that is stored meanwhile waits
-for neither, unless the WAL has grown to its bound.
+Both wait for the disk. Each has its own connection, so what is written meanwhile waits for
+neither, unless the WAL has grown to its bound.
 """
 
 from __future__ import annotations
 
 import datetime
+import shlex
 import shutil
 import sqlite3
 import threading
@@ -28,6 +29,14 @@ def backups(file: Path) -> list[Path]:
     """Return the backups of a database, the newest first."""
     found = file.parent.glob(f"{file.name}.bak-????-??-??")
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def restore_command(file: Path) -> str:
+    """Return what puts the newest backup, or else nothing, in the place of a damaged file."""
+    words = [f"mv {shlex.quote(str(file))} {shlex.quote(str(file) + '.damaged')}"]
+    words.append(f"rm -f {shlex.quote(str(file) + '-wal')} {shlex.quote(str(file) + '-shm')}")
+    words += [f"cp {shlex.quote(str(path))} {shlex.quote(str(file))}" for path in backups(file)[:1]]
+    return " && ".join(["cl down", *words, "cl up"])
 
 
 class Chores:

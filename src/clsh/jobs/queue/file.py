@@ -1,0 +1,292 @@
+"""The file of the queue: what is written is on the disk when a call returns. Blocking.
+
+A damaged file is only read from then on, a newer one is not touched; nothing is repaired or
+made anew unasked.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from clsh.base import db as files
+from clsh.base.chores import Chores, restore_command
+from clsh.base.messages import tr
+from clsh.jobs.queue import rows
+from clsh.jobs.queue.errors import QueueError, QueueFullError
+from clsh.jobs.queue.format import FILE, MIGRATIONS
+from clsh.jobs.queue.rows import Loaded, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from pathlib import Path
+
+    from clsh.jobs.model import JobState, Task
+    from clsh.jobs.queue.rows import Batch, JobRow, New, Whole
+
+T = TypeVar("T")
+
+_WAL = 16 << 20
+_SLICE = 5000  # tasks that are removed in one transaction
+_OPEN = "('pending','starting','running','unknown')"
+
+_UPSERT = (
+    f"INSERT INTO tasks({rows.TASK}, position) VALUES ({','.join('?' * 14)})"  # noqa: S608 - names of our own
+    " ON CONFLICT(job, idx) DO UPDATE SET state=excluded.state, attempt=excluded.attempt,"
+    " places=excluded.places, why=excluded.why, started=excluded.started, ended=excluded.ended,"
+    " status=excluded.status, signal=excluded.signal, reason=excluded.reason, rss=excluded.rss,"
+    " cancelled=excluded.cancelled"
+)
+_UPDATE = (
+    "UPDATE jobs SET state=?, started=?, ended=?, held=?, next=?, rest=?, counts=?, reason=?"
+    " WHERE id=?"
+)
+_INSERT = (
+    "INSERT INTO jobs(owner, state, name, words, key, submitted, held, size, counts, request)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?)"
+)
+_REMOVED = "(SELECT value FROM json_each(?))"
+
+
+class QueueFile:
+    """The file in a directory; raises QueueError when it cannot be opened at all."""
+
+    def __init__(
+        self,
+        directory: Path,
+        connect: Callable[[sqlite3.Connection], sqlite3.Connection] = lambda db: db,
+    ) -> None:
+        self.file = directory / FILE
+        self.damage = ""
+        self._connect = connect
+        self._db: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._chores: Chores | None = None
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._chores = Chores(self.file, _WAL)
+            self._open()
+        except sqlite3.Error as error:
+            failed = self._failed(error)
+            if not self.damage:
+                raise failed from error
+        except files.NewerFormatError as error:
+            raise QueueError(str(error), hint=error.hint) from error
+        except OSError as error:
+            raise QueueError(
+                tr("cannot use {file}: {reason}", file=self.file, reason=error.strerror or error),
+                hint=tr("the manager needs a state directory that it may write"),
+            ) from error
+
+    def name(self) -> str:
+        """Return the random name that this queue got when it was made."""
+        with self._told() as db:
+            (name,) = db.execute("SELECT value FROM facts WHERE name='name'").fetchone()
+        return str(name)
+
+    def write(self, batch: Batch) -> list[Stored]:
+        """Store all of it or nothing; one Stored for each new job. Raises QueueError."""
+        with self._told(writing=True) as db, files.transaction(db):
+            stored = [_put(db, new) for new in batch.new]
+            if batch.tasks:
+                db.executemany(_UPSERT, [rows.task_values(*one) for one in batch.tasks.values()])
+                placed = (task for task, _ in batch.tasks.values())
+                nodes = {(task.job, place.node) for task in placed for place in task.places}
+                db.executemany("INSERT OR IGNORE INTO job_nodes VALUES (?,?)", sorted(nodes))
+            if batch.jobs:
+                db.executemany(_UPDATE, [_changes(row) for row in batch.jobs.values()])
+        return stored
+
+    def load(self) -> list[Loaded]:
+        """Return all jobs that have not ended."""
+        with self._told() as db:
+            jobs = db.execute(f"SELECT {rows.JOB} FROM jobs WHERE ended=0 ORDER BY id").fetchall()  # noqa: S608 - names of our own
+            live: dict[int, list[Task]] = {}
+            for row in db.execute(
+                f"SELECT {rows.TASK} FROM tasks WHERE job IN (SELECT id FROM jobs WHERE ended=0)"  # noqa: S608 - names of our own
+                f" AND state IN {_OPEN}"
+            ):
+                live.setdefault(row[0], []).append(rows.task(row))
+            apart: dict[int, list[int]] = {}
+            for job, position in db.execute(
+                "SELECT job, position FROM jobs JOIN tasks ON job=id"
+                " WHERE jobs.ended=0 AND position>=next"
+            ):
+                apart.setdefault(job, []).append(position)
+        return [
+            Loaded(rows.whole(row), live.get(row[0], []), frozenset(apart.get(row[0], [])))
+            for row in jobs
+        ]
+
+    def job(self, number: int) -> tuple[Whole, list[Task]] | None:
+        """Return a job with those of its tasks that have rows."""
+        with self._told(reading=True) as db:
+            row = db.execute(f"SELECT {rows.JOB} FROM jobs WHERE id=?", (number,)).fetchone()  # noqa: S608 - names of our own
+            if row is None:
+                return None
+            tasks = db.execute(f"SELECT {rows.TASK} FROM tasks WHERE job=?", (number,))  # noqa: S608 - names of our own
+            return rows.whole(row), [rows.task(one) for one in tasks]
+
+    def apart(self, number: int) -> frozenset[int]:
+        """Return the positions beyond `next` of tasks of a job that have a row."""
+        with self._told(reading=True) as db:
+            found = db.execute(
+                "SELECT position FROM jobs JOIN tasks ON job=id WHERE id=? AND position>=next",
+                (number,),
+            ).fetchall()
+        return frozenset(position for (position,) in found)
+
+    def owners(self, numbers: Iterable[int]) -> dict[int, tuple[str, JobState]]:
+        """Return owner and state of those of these jobs that exist."""
+        with self._told(reading=True) as db:
+            found = db.execute(
+                f"SELECT id, owner, state FROM jobs WHERE id IN {_REMOVED}",  # noqa: S608 - names of our own
+                (json.dumps(list(numbers)),),
+            ).fetchall()
+        return {number: (owner, state) for number, owner, state in found}
+
+    def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `question` finds, on a connection that only reads."""
+        with self._told(reading=True) as db:
+            return question(db)
+
+    def forget(self, before: float, keep: int) -> int:
+        """Remove some of the jobs that ended before a moment, or beyond the `keep` newest.
+
+        Returns how many were removed: 0 when none is left that should go.
+        """
+        with self._told(writing=True) as db, files.transaction(db):
+            (ended,) = db.execute("SELECT count(*) FROM jobs WHERE ended>0").fetchone()
+            oldest = db.execute(
+                "SELECT id, size, ended FROM jobs WHERE ended>0 ORDER BY ended, id LIMIT ?",
+                (_SLICE,),
+            ).fetchall()
+            gone: list[int] = []
+            tasks = 0
+            for number, size, at in oldest:
+                if (at >= before and ended - len(gone) <= keep) or tasks >= _SLICE:
+                    break
+                gone.append(number)
+                tasks += size
+            if gone:
+                for table, column in (("tasks", "job"), ("job_nodes", "job"), ("jobs", "id")):
+                    db.execute(
+                        f"DELETE FROM {table} WHERE {column} IN {_REMOVED}",  # noqa: S608 - names of our own
+                        (json.dumps(gone),),
+                    )
+        return len(gone)
+
+    def back_up(self, now: float) -> str:
+        """Begin the backup of the day unless there is one; return why the last one failed."""
+        if self._chores is None or self.damage:
+            return ""
+        self._chores.backup(now)
+        self._chores.written(0)
+        if self._chores.damage is not None:
+            self._failed(self._chores.damage)
+        return self._chores.trouble
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        if self._chores is not None:
+            self._chores.close()
+        for db in (self._reader, self._db):
+            if db is not None:
+                with suppress(sqlite3.Error):
+                    db.close()
+        self._db = self._reader = None
+
+    def _open(self) -> None:
+        made = files.open_file(self.file, MIGRATIONS, synchronous="FULL")
+        made.execute(f"PRAGMA journal_size_limit={_WAL}")
+        self._db = self._connect(made)
+        self._reader = sqlite3.connect(
+            f"{self.file.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self._reader.execute("PRAGMA cache_size=-16000")
+        self.name()
+
+    @contextmanager
+    def _told(
+        self, *, writing: bool = False, reading: bool = False
+    ) -> Generator[sqlite3.Connection]:
+        """Hand out a connection, and turn SQLite's errors into ours."""
+        if writing and self.damage:
+            raise QueueError(self.damage)
+        db = self._reader if reading else self._db
+        if db is None:
+            raise QueueError(self.damage or tr("the queue of jobs is closed"))
+        try:
+            yield db
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> QueueError:
+        """Return the error to raise; from damage on, the file is only read."""
+        if files.is_full(error):
+            return QueueFullError(
+                tr("no room for {file}: {reason}", file=self.file, reason=error),
+                hint=tr("free some space on its disk"),
+            )
+        if not files.is_damaged(error):
+            return QueueError(tr("cannot use {file}: {reason}", file=self.file, reason=error))
+        self.damage = tr(
+            "{file} is damaged ({reason}): no job is taken or started, what can be read is shown."
+            " To restore: {command}",
+            file=self.file,
+            reason=error,
+            command=restore_command(self.file),
+        )
+        for db in (self._db, self._reader):
+            if db is not None:
+                with suppress(sqlite3.Error):
+                    db.close()
+        self._db = self._reader = None
+        with suppress(sqlite3.Error, OSError):
+            self._db = self._reader = files.open_damaged(self.file)
+        return QueueError(self.damage)
+
+
+def _put(db: sqlite3.Connection, new: New) -> Stored:
+    if new.key:
+        found = db.execute(
+            "SELECT id FROM jobs WHERE owner=? AND key=?", (new.owner, new.key)
+        ).fetchone()
+        if found is not None:
+            return Stored(found[0], is_new=False)
+    counts = json.dumps({"pending": new.size})
+    made = db.execute(
+        _INSERT,
+        (
+            new.owner,
+            new.state,
+            new.name,
+            new.words,
+            new.key or None,
+            new.submitted,
+            new.held,
+            new.size,
+            counts,
+            new.request,
+        ),
+    )
+    return Stored(made.lastrowid or 0, is_new=True)
+
+
+def _changes(row: JobRow) -> Sequence[object]:
+    return (
+        row.state,
+        row.started,
+        row.ended,
+        row.held,
+        row.next,
+        row.rest,
+        json.dumps(row.counts, separators=(",", ":")),
+        row.reason,
+        row.id,
+    )

@@ -1,0 +1,36 @@
+"""The tables of the queue; docs/design/queue.md says what is in them."""
+
+from __future__ import annotations
+
+FILE = "jobs.db"
+
+MIGRATIONS = (
+    """
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        owner TEXT NOT NULL, state TEXT NOT NULL, name TEXT NOT NULL, words TEXT NOT NULL,
+        key TEXT, submitted REAL NOT NULL, started REAL NOT NULL DEFAULT 0,
+        ended REAL NOT NULL DEFAULT 0, held INTEGER NOT NULL, size INTEGER NOT NULL,
+        next INTEGER NOT NULL DEFAULT 0, rest TEXT NOT NULL DEFAULT 'pending',
+        counts TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', request TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX jobs_key ON jobs(owner, key) WHERE key IS NOT NULL;
+    CREATE INDEX jobs_list ON jobs(owner, state, name, submitted);
+    CREATE INDEX jobs_words ON jobs(owner, state, name, submitted, words);
+    CREATE INDEX jobs_open ON jobs(id) WHERE ended = 0;
+    CREATE INDEX jobs_ended ON jobs(ended) WHERE ended > 0;
+    CREATE TABLE tasks (
+        job INTEGER NOT NULL, idx INTEGER NOT NULL, position INTEGER NOT NULL,
+        state TEXT NOT NULL, attempt INTEGER NOT NULL, places TEXT NOT NULL, why TEXT NOT NULL,
+        started REAL NOT NULL, ended REAL NOT NULL, status INTEGER, signal TEXT NOT NULL,
+        reason TEXT NOT NULL, rss INTEGER NOT NULL, cancelled INTEGER NOT NULL,
+        PRIMARY KEY (job, idx)
+    ) WITHOUT ROWID;
+    CREATE TABLE job_nodes (
+        job INTEGER NOT NULL, node TEXT NOT NULL, PRIMARY KEY (job, node)
+    ) WITHOUT ROWID;
+    CREATE INDEX job_nodes_node ON job_nodes(node, job);
+    INSERT INTO facts VALUES ('name', 'q' || lower(hex(randomblob(4))));
+    """,
+)

@@ -1,0 +1,355 @@
+"""The jobs: takes them from users, runs them, and answers what users ask.
+
+Somebody else's job is answered exactly like one that does not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from clsh.base.errors import NotAllowedError
+from clsh.base.messages import tr
+from clsh.jobs import states
+from clsh.jobs.check import check
+from clsh.jobs.current import Current
+from clsh.jobs.errors import NoJobError, NotNowError, RequestError
+from clsh.jobs.model import ENDED
+from clsh.jobs.placement import never
+from clsh.jobs.queue import New, Queue, QueueError
+from clsh.jobs.queue.codec import encode
+from clsh.jobs.queue.rows import Loaded, all_tasks, words_of
+from clsh.jobs.rooms import need_of
+from clsh.jobs.scheduler import Scheduler, launch_of
+from clsh.nodes.model import user_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from clsh.base.clock import Clock
+    from clsh.base.users import User
+    from clsh.jobs.engine import Engine, Stream
+    from clsh.jobs.model import Job, Request, Task
+    from clsh.jobs.queue.rows import Whole
+    from clsh.jobs.settings import Settings
+    from clsh.jobs.wish import Listing, Wish
+    from clsh.nodes.model import NodeLoad
+
+MOST_AT_ONCE = 10_000
+"""How many requests one submission may hold."""
+
+MOST_READ = 8 << 20
+
+_DAY_S = 86_400.0
+_CHORES_S = 600.0
+_SLICE_S = 0.1  # between slices, so that the removal of old jobs delays nothing
+_AGAIN_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Jobs:
+    """All jobs of one engine.
+
+    `loads` gives the load of nodes by name, `nodes` are the names of all that exist. `ended`
+    is called with each job that has ended, once that is stored; it never blocks or raises.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: Queue,
+        clock: Clock,
+        settings: Settings,
+        loads: Callable[[], Mapping[str, NodeLoad]],
+        *,
+        nodes: Collection[str] = (),
+        ended: Callable[[Job], None] = lambda _: None,
+    ) -> None:
+        self.settings = settings
+        self.ended = ended
+        self._engine = engine
+        self._queue = queue
+        self._clock = clock
+        self._nodes = frozenset(nodes)
+        self._scheduler = Scheduler(
+            engine, queue, clock, settings, loads, lambda job: self.ended(job)
+        )
+        self._name = ""
+        self._trouble = ""
+        self._backup = ""
+        self._requeueing = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Run jobs until cancelled; what runs on the nodes then goes on running."""
+        try:
+            name, jobs = await self._open()
+            await self._scheduler.load(name, jobs)
+            self._name = name
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._scheduler.run())
+                group.create_task(self._chores())
+        finally:
+            self._name = ""
+            await self._queue.close()
+
+    @property
+    def version(self) -> int:
+        """Grows with each change that is stored."""
+        return self._scheduler.version
+
+    async def wait(self, seen: int) -> int:
+        """Return the version as soon as it is greater than `seen`."""
+        return await self._scheduler.wait(seen)
+
+    def trouble(self) -> str:
+        """Return in words what is wrong, "" if nothing."""
+        said = (self._queue.damage or self._trouble or self._scheduler.trouble, self._backup)
+        return "; ".join(part for part in said if part)
+
+    def complaints(self, request: Request) -> Sequence[str]:
+        """Return in words what the engine cannot do of a request."""
+        return self._engine.complaints(request)
+
+    async def submit(self, user: User, requests: Sequence[Request], owner: str = "") -> list[int]:
+        """Take requests, all or none, and return the ids of their jobs.
+
+        When it returns, they are on the disk. The same owner and key is the same job. Raises
+        RequestError, NotAllowedError for another `owner` unless an administrator asks, and
+        QueueError when nothing can be stored.
+        """
+        owner = owner or user.name
+        if not user.may_handle(owner):
+            raise NotAllowedError(
+                tr("{user} may not submit jobs for {owner}", user=user.name, owner=owner),
+                hint=tr("an administrator may"),
+            )
+        user_name(owner)
+        self._running()
+        if len(requests) > MOST_AT_ONCE:
+            raise RequestError(
+                "",
+                tr("there are more than {most} requests at once", most=MOST_AT_ONCE),
+                hint=tr("many tasks that are alike are one array"),
+            )
+        for request in requests:
+            check(request)
+            self._check_engine(request)
+        await self._check_after(user, requests)
+        now = self._clock.unix()
+        stored = await self._scheduler.submit([_new(owner, one, now) for one in requests])
+        return [one.id for one in stored]
+
+    async def jobs(self, user: User, wish: Wish) -> Listing:
+        """Return a page of the jobs that the user may see."""
+        return await self._queue.find(wish if user.is_admin else replace(wish, owner=user.name))
+
+    async def job(self, user: User, number: int) -> tuple[Job, list[Task]]:
+        """Return a job and its tasks in the order of the array; raises NoJobError."""
+        whole, rows = await self._stored(user, number)
+        tasks = all_tasks(whole, rows)
+        current = self._scheduler.book.jobs.get(number)
+        if current is not None:
+            why = self._scheduler.book.why_waiting(current)
+            tasks = [replace(one, why=why) if one.state == "pending" else one for one in tasks]
+        return whole.job(), tasks
+
+    async def cancel(self, user: User, number: int, index: int | None = None) -> None:
+        """End a job, or one of its tasks; raises NoJobError, and NotNowError when it has ended.
+
+        The end of what runs is seen later, in the state of its tasks.
+        """
+        job = await self._current(user, number)
+        book, now = self._scheduler.book, self._clock.unix()
+        reason = tr("cancelled by {user}", user=user.name)
+        if index is None:
+            book.cancel(job, now, reason)
+        elif (task := job.live.get(index)) is not None:
+            book.happen(job, task, states.Cancelled(now, reason), now)
+        elif not book.cancel_waiting(job, _known(job, index), now, reason):
+            raise _over(number, index)
+        await self._scheduler.stored()
+
+    async def hold(self, user: User, number: int, index: int | None = None) -> None:
+        """Start none of its tasks from now on; what runs goes on."""
+        await self._hold(user, number, index, held=True)
+
+    async def release(self, user: User, number: int, index: int | None = None) -> None:
+        """Let a job that is held go on."""
+        await self._hold(user, number, index, held=False)
+
+    async def requeue(self, user: User, number: int, index: int | None = None) -> None:
+        """Run again one task that has ended, or all that did not end well, or all if all did.
+
+        Raises NotNowError when nothing of it has ended.
+        """
+        self._running()
+        async with self._requeueing:  # what is read here must not be requeued meanwhile
+            await self._requeue(user, number, index)
+        await self._scheduler.stored()
+
+    async def read(
+        self, user: User, number: int, index: int, stream: Stream, offset: int, limit: int
+    ) -> bytes:
+        """Return at most `limit` bytes of what the latest attempt of a task wrote.
+
+        See Engine.read; b"" before the first attempt. Raises NoJobError and NodeError.
+        """
+        whole, rows = await self._stored(user, number)
+        task = next((one for one in rows if one.index == index), None)
+        if task is None or not task.attempt:
+            return b""
+        launch = launch_of(self._name, whole, task)
+        return await self._engine.read(launch, stream, offset, min(limit, MOST_READ))
+
+    async def _requeue(self, user: User, number: int, index: int | None) -> None:
+        book, now = self._scheduler.book, self._clock.unix()
+        while True:
+            await self._scheduler.stored()
+            whole, rows = await self._stored(user, number)
+            apart = await self._queue.apart(number)
+            if number in book.jobs or whole.row.ended:  # else it ended since it was read
+                break
+        job = book.jobs.get(number) or Current(Loaded(whole, (), apart))
+        ended = [task for task in rows if task.state in ENDED and task.index not in job.live]
+        has_rest = job.rest != "pending" and job.without_row() > 0
+        if index is None:
+            ended = [task for task in ended if task.state != "done"] or ended
+        else:
+            position = job.position_of(_known(job, index))
+            has_rest = has_rest and not job.has_row(position)
+            ended = [task for task in ended if task.index == index]
+        if not ended and not has_rest:
+            raise NotNowError(
+                tr("nothing of job {job} has ended that could run again", job=number),
+                hint=tr("cancel it first"),
+            )
+        book.jobs[number] = job
+        if has_rest and index is not None:
+            book.requeue_one(job, index, now)
+        elif has_rest:
+            book.requeue_rest(job, now)
+        book.requeue(job, ended, now)
+
+    async def _open(self) -> tuple[str, list[Loaded]]:
+        """Open the queue, as long as that takes; a damaged one is shown and stays closed."""
+        while True:
+            try:
+                opened = await self._queue.open()
+            except QueueError as error:
+                hint = f" ({error.hint})" if error.hint else ""
+                if self._trouble != f"{error}{hint}":
+                    _log.error("the queue of jobs: %s%s", error, hint)
+                self._trouble = f"{error}{hint}"
+                if self._queue.damage:
+                    await asyncio.Event().wait()
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                self._trouble = ""
+                return opened
+
+    async def _chores(self) -> None:
+        """Remove old jobs and back the file up, now and then."""
+        while True:
+            await asyncio.sleep(_CHORES_S)
+            try:
+                await self.forget()
+                self._backup = await self._queue.back_up(self._clock.unix())
+            except QueueError as error:
+                _log.warning("old jobs stay: %s", error)
+
+    async def forget(self) -> None:
+        """Remove the jobs that are kept no longer, a slice at a time."""
+        before = self._clock.unix() - self.settings.keep_days * _DAY_S
+        gone = 1
+        while gone:
+            gone = await self._queue.forget(before, self.settings.keep_jobs)
+            await asyncio.sleep(_SLICE_S)
+
+    def _running(self) -> None:
+        if not self._name:
+            raise QueueError(
+                self.trouble() or tr("the queue of jobs is not open yet"),
+                hint=tr("try again in a moment; `cl status` says what is wrong"),
+            )
+
+    def _check_engine(self, request: Request) -> None:
+        if complaints := self._engine.complaints(request):
+            raise RequestError("", "; ".join(complaints))
+        if self._engine.chooses:
+            return
+        rooms = list(self._scheduler.book.rooms.seen())
+        others = self._nodes - {room.has.node for room in rooms}
+        field, why = never(need_of(request), rooms, others)
+        if why:
+            raise RequestError(field, why, hint=tr("it could never run: ask for less"))
+
+    async def _check_after(self, user: User, requests: Sequence[Request]) -> None:
+        wanted = {number for one in requests for number, _ in one.after}
+        if not wanted:
+            return
+        found = await self._queue.owners(wanted)
+        for number in sorted(wanted):
+            if number not in found or not user.may_handle(found[number][0]):
+                raise RequestError("after", str(NoJobError(number)), hint=NoJobError(number).hint)
+
+    async def _stored(self, user: User, number: int) -> tuple[Whole, list[Task]]:
+        found = await self._queue.job(number)
+        if found is None or not user.may_handle(found[0].owner):
+            raise NoJobError(number)
+        return found
+
+    async def _current(self, user: User, number: int) -> Current:
+        """Return a job that has not ended, to be changed at once."""
+        self._running()
+        job = self._scheduler.book.jobs.get(number)
+        if job is not None and user.may_handle(job.owner):
+            return job
+        await self._stored(user, number)
+        raise NotNowError(
+            tr("job {job} has ended", job=number), hint=tr("`cl requeue` runs it again")
+        )
+
+    async def _hold(self, user: User, number: int, index: int | None, *, held: bool) -> None:
+        job = await self._current(user, number)
+        if index is not None:
+            raise NotNowError(
+                tr("only a whole job is held or released"), hint=tr("leave the task out")
+            )
+        self._scheduler.book.hold(job, self._clock.unix(), held=held)
+        await self._scheduler.stored()
+
+
+def _new(owner: str, request: Request, now: float) -> New:
+    held, after = request.held, request.after
+    return New(
+        owner,
+        encode(replace(request, held=False, key="")),
+        "held" if held else "waiting" if after else "pending",
+        request.name,
+        words_of(request.name, request.argv),
+        request.key,
+        now,
+        held,
+        len(request.array) or 1,
+    )
+
+
+def _known(job: Current, index: int) -> int:
+    try:
+        job.position_of(index)
+    except ValueError:
+        raise NotNowError(
+            tr("job {job} has no task {index}", job=job.id, index=index),
+            hint=tr("`cl job {job}` lists its tasks", job=job.id),
+        ) from None
+    return index
+
+
+def _over(number: int, index: int) -> NotNowError:
+    return NotNowError(
+        tr("task {index} of job {job} has ended", index=index, job=number),
+        hint=tr("`cl requeue` runs it again"),
+    )

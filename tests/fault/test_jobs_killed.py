@@ -1,0 +1,171 @@
+"""The manager is killed while it takes and runs jobs: none is lost, none runs twice.
+
+The engine in memory stands in for the nodes: it lives on when the manager dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from typing import TYPE_CHECKING
+
+from clsh.jobs.engines.memory import MemoryEngine
+from clsh.jobs.errors import NotNowError
+from clsh.jobs.model import ENDED, Slots
+from clsh.jobs.queue.errors import QueueError
+from clsh.jobs.queue.file import QueueFile
+from clsh.jobs.wish import Wish
+from tests.support.jobs import ALICE, ROOT, run, until
+from tests.support.mortal import Killed, manager
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clsh.jobs.model import Request
+    from clsh.jobs.service import Jobs
+    from tests.support.mortal import Life
+
+SUBMISSIONS = 2000
+KILLS = 50
+TOGETHER = 10
+SCENARIO = [
+    run("sleep", "0.01", key="one"),
+    run("sleep", "0.01", "exit", "3", key="two"),
+    run("sleep", "0.01", key="three", kind="batch", array=(0, 1, 2)),
+]
+
+
+def nodes(count: int = 4, slots: int = 8) -> MemoryEngine:
+    engine = MemoryEngine()
+    engine.nodes = {f"node{n}": Slots(f"node{n}", slots) for n in range(count)}
+    return engine
+
+
+async def all_ended(jobs: Jobs) -> None:
+    await until(lambda: not jobs._scheduler.book.jobs)
+    await jobs._scheduler.stored()
+
+
+async def until_dead(life: Life, longest_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await until(lambda: life.is_dead, longest_s)
+
+
+class Client:
+    """Submits until all is acknowledged; what was not is submitted again, with its key."""
+
+    def __init__(self, requests: list[Request]) -> None:
+        self.waiting = requests
+        self.acknowledged: dict[str, int] = {}
+
+    async def submit(self, jobs: Jobs) -> None:
+        while self.waiting:
+            some = self.waiting[:TOGETHER]
+            ids = await jobs.submit(ALICE, some)
+            self.acknowledged.update(zip([one.key for one in some], ids, strict=True))
+            del self.waiting[: len(some)]
+
+    async def live(self, jobs: Jobs, life: Life, longest_s: float) -> None:
+        submitting = asyncio.create_task(self.submit(jobs))
+        await until_dead(life, longest_s)
+        submitting.cancel()
+        with contextlib.suppress(asyncio.CancelledError, QueueError, Killed):
+            await submitting
+
+
+async def killed_at_random(
+    directory: Path, engine: MemoryEngine, submissions: int, kills: int
+) -> Client:
+    """Kill a manager again and again while jobs are submitted and run; then let all end."""
+    client = Client([run("sleep", "0.01", key=f"k{n}") for n in range(submissions)])
+    rounds = 0
+    while rounds < kills or client.waiting:
+        rounds += 1
+        assert rounds < 20 * kills
+        async with manager(directory, engine, random.randrange(10, 150)) as (jobs, life):
+            await client.live(jobs, life, random.uniform(0.02, 0.2))
+    async with manager(directory, engine) as (jobs, _):
+        await all_ended(jobs)
+    return client
+
+
+def check_none_lost(directory: Path, client: Client) -> None:
+    file = QueueFile(directory)
+    try:
+        found = {key: file.job(number) for key, number in client.acknowledged.items()}
+    finally:
+        file.close()
+    assert len(found) == len(set(client.acknowledged.values()))
+    for job in found.values():
+        assert job is not None
+        (whole, (task,)) = job
+        assert (whole.row.state, task.state, task.attempt) == ("done", "done", 1)
+
+
+async def test_killed_at_random_none_is_lost_and_none_runs_twice(tmp_path: Path) -> None:
+    engine = nodes()
+    engine.delay_s = 0.002
+    client = await killed_at_random(tmp_path, engine, SUBMISSIONS, KILLS)
+    assert len(client.acknowledged) == SUBMISSIONS
+    await asyncio.to_thread(check_none_lost, tmp_path, client)
+    assert len(engine.started) == SUBMISSIONS
+    assert set(engine.started.values()) == {1}
+
+
+async def test_without_the_claim_on_the_node_the_same_finds_some_that_run_twice(
+    tmp_path: Path,
+) -> None:
+    engine = nodes()
+    engine.claims = False
+    engine.delay_s = 0.05
+    await killed_at_random(tmp_path, engine, 300, 20)
+    assert max(engine.started.values()) > 1
+
+
+async def scenario(jobs: Jobs) -> None:
+    """Submit, cancel, hold, release, run again: whatever was done before is done once more."""
+    one, two, three = await jobs.submit(ALICE, SCENARIO)
+    with contextlib.suppress(NotNowError):
+        await jobs.hold(ALICE, one)
+    with contextlib.suppress(NotNowError):
+        await jobs.release(ALICE, one)
+    with contextlib.suppress(NotNowError):
+        await jobs.cancel(ALICE, three, 2)
+    await until(lambda: two not in jobs._scheduler.book.jobs)
+    await jobs._scheduler.stored()
+    _, (task,) = await jobs.job(ALICE, two)
+    if task.attempt < 2:
+        await jobs.requeue(ALICE, two)
+    await all_ended(jobs)
+
+
+async def lived(directory: Path, statements: int) -> int:
+    """Die at a statement, go on with a second life, and check; return what the first lived."""
+    engine = nodes()
+    async with manager(directory, engine, statements) as (jobs, life):
+        doing = asyncio.create_task(scenario(jobs))
+        await until(lambda: life.is_dead or doing.done())
+        count = life.count
+        doing.cancel()
+        with contextlib.suppress(asyncio.CancelledError, QueueError, Killed):
+            await doing
+    async with manager(directory, engine) as (jobs, _):
+        await scenario(jobs)
+        listing = await jobs.jobs(ROOT, Wish(order="id"))
+        assert [job.request.argv for job in listing.jobs] == [one.argv for one in SCENARIO]
+        assert [job.state for job in listing.jobs[:2]] == ["done", "failed"]
+        for job in listing.jobs:
+            _, tasks = await jobs.job(ROOT, job.id)
+            assert all(task.state in ENDED for task in tasks)
+            ended = sum(job.counts.values())
+            assert ended == len(tasks)
+    assert set(engine.started.values()) == {1}
+    return count
+
+
+async def test_killed_between_every_two_statements(tmp_path: Path) -> None:
+    statements = await lived(tmp_path / "all", 1 << 40)
+    assert statements > 20
+    for number in range(statements):
+        await lived(tmp_path / str(number), number)
