@@ -36,7 +36,8 @@ class Attempts:
     def wait_s(self, name: str, address: str, now: float) -> int:
         """Return for how many seconds a try is refused, 0 if it may be made."""
         waits = [
-            (1.0 - self._left(key, limit, now)) * limit.each_s for key, limit in _keys(name, address)
+            (1.0 - self._left(key, limit, now)) * limit.each_s
+            for key, limit in _keys(name, address)
         ]
         return math.ceil(max(0.0, *waits))
 

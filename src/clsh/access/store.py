@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 FILE_NAME = "access.sqlite"
 Record = Account | Session | Token | Link
-R = TypeVar("R", Account, Session, Token, Link)
+T = TypeVar("T")
 
 MIGRATIONS = (
     """
     CREATE TABLE accounts (
-        name TEXT PRIMARY KEY, password TEXT NOT NULL, is_admin INTEGER NOT NULL, added REAL NOT NULL
+        name TEXT PRIMARY KEY, password TEXT NOT NULL, is_admin INTEGER NOT NULL,
+        added REAL NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE sessions (
         digest BLOB PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, address TEXT NOT NULL,
@@ -67,17 +68,12 @@ class Store:
         """Return all records and what else is known; raises StoreError."""
         return await self._do(self._open)
 
-    async def put(self, *records: Record) -> None:
-        """Write records, over those with the same key; all or none. Raises StoreError."""
-        await self._do(lambda: self._write([_putting(one) for one in records]))
+    async def swap(self, gone: Sequence[Record], new: Sequence[Record]) -> None:
+        """Delete records and write others, over those with the same key; raises StoreError.
 
-    async def drop(self, records: Sequence[Record]) -> None:
-        """Delete records; all or none. Raises StoreError."""
-        await self._do(lambda: self._write([_dropping(one) for one in records]))
-
-    async def swap(self, gone: Sequence[Record], new: Record) -> None:
-        """Delete records and write another in their place; raises StoreError."""
-        await self._do(lambda: self._write([*map(_dropping, gone), _putting(new)]))
+        All of it is done, or nothing.
+        """
+        await self._do(lambda: self._write([*map(_dropping, gone), *map(_putting, new)]))
 
     async def say(self, key: str, value: str) -> None:
         """Keep a fact about the file; raises StoreError."""
@@ -113,14 +109,11 @@ class Store:
             for statement, values in statements:
                 self._db.execute(statement, values)
 
-    async def _do(self, work: Callable[[], _T]) -> _T:
+    async def _do(self, work: Callable[[], T]) -> T:
         try:
             return await self._lane.call(work)
         except (sqlite3.Error, OSError) as error:
             raise StoreError(_words(self._file, error), hint=_hint(self._file, error)) from error
-
-
-_T = TypeVar("_T")
 
 
 def _record(kind: type[Record], row: tuple[Any, ...]) -> Record:
@@ -134,7 +127,7 @@ def _putting(record: Record) -> tuple[str, tuple[object, ...]]:
     table, _ = _TABLES[type(record)]
     values = astuple(record)
     places = ", ".join("?" * len(values))
-    return f"INSERT OR REPLACE INTO {table} VALUES ({places})", values
+    return f"INSERT OR REPLACE INTO {table} VALUES ({places})", values  # noqa: S608 - ours
 
 
 def _dropping(record: Record) -> tuple[str, tuple[object, ...]]:

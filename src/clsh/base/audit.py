@@ -126,8 +126,11 @@ def _lines(file: Path, since: str) -> Iterator[Mapping[str, str]]:
         with one.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 try:
-                    fields = json.loads(line)
+                    fields: object = json.loads(line)
                 except ValueError:
                     continue
-                if isinstance(fields, dict) and str(fields.get("time", "")) >= since:
-                    yield cast("dict[str, str]", fields)
+                if not isinstance(fields, dict):
+                    continue
+                known = cast("dict[str, str]", fields)
+                if str(known.get("time", "")) >= since:
+                    yield known
