@@ -65,6 +65,7 @@ class Logins:
         self._clock = clock
         self._checker = checker
         self._alike_s = alike_s
+        self.ways = "PAM, local users" if checker else "local users"
         self._attempts = Attempts()
         self._running: dict[str, int] = {}
         self._slow = Pool("pam", 4)

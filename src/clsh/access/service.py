@@ -69,11 +69,16 @@ class Access:
         self.audit = audit or Audit(None, clock)
         self.holdings = Holdings(store)
         self.logins = Logins(self.holdings, clock, checker, alike_s=alike_s)
+        # Managers that a browser reaches by one name, as by `ssh -L`, must not share a cookie.
+        self.id = keys.name()
         self._seen: set[bytes] = set()
 
     async def open(self) -> None:
         """Read what outlived the last manager."""
         await self.holdings.open()
+        self.id = self.holdings.about.get("id", self.id)
+        with contextlib.suppress(StoreError):
+            await self.holdings.say("id", self.id)
 
     async def run(self) -> None:
         """Write down what was used and forget what expired, until cancelled; then close."""

@@ -52,7 +52,7 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     facts: dict[str, str] = told["facts"]
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(told["started"]))
     yield tr("manager"), tr("pid {pid}, since {since}", pid=told["pid"], since=since)
-    yield tr("page"), f"http://{told['listen']}/"
+    yield tr("page"), facts.get("address") or f"http://{told['listen']}/"
     yield (
         tr("nodes"),
         tr(
