@@ -61,7 +61,7 @@ class Start:
 def held(place: Place) -> Generator[Lock]:
     """Make the directories and hold the lock; raises RunsAlreadyError when another does."""
     state.private(place.directory)
-    state.private(place.socket.parent)
+    state.private(place.socket.parent, passable=True)
     lock = state.lock(place.directory)
     try:
         yield lock

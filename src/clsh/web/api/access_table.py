@@ -137,8 +137,6 @@ ACCESS: tuple[Entry, ...] = (
         Parameter("since", "the first moment", "moment", default="0"),
         Parameter(
             "limit", "lines at most, the newest", "whole", default="1000", low=1, high=100_000
-        Parameter(
-            "limit", "lines at most, the newest", "whole", default="1000", low=1, high=100_000
         ),
     ),
 )
