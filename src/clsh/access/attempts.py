@@ -39,7 +39,7 @@ class Attempts:
             (1.0 - self._left(key, limit, now)) * limit.each_s
             for key, limit in _keys(name, address)
         ]
-        return math.ceil(max(0.0, *waits))
+        return math.ceil(round(max(0.0, *waits), 6))
 
     def take(self, name: str, address: str, now: float) -> None:
         """Take a try from each bucket."""

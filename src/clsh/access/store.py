@@ -93,7 +93,8 @@ class Store:
 
     def _open(self) -> tuple[list[Record], dict[str, str]]:
         self._db = db.open_file(self._file, MIGRATIONS)
-        self._file.chmod(0o600)
+        for suffix in ("", "-wal", "-shm"):  # SQLite makes the others as the first is then
+            self._file.with_name(self._file.name + suffix).chmod(0o600)
         self._db.execute("PRAGMA synchronous=FULL")
         found: list[Record] = []
         for kind, (table, _) in _TABLES.items():

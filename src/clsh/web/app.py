@@ -66,7 +66,7 @@ def build(
 
     Without `access` only the peers of the Unix socket are known.
     """
-    access = access or Access(monitor.clock, "")
+    access = access or Access(monitor.clock, "root")
     site = Site(
         monitor,
         control,

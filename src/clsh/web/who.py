@@ -53,8 +53,9 @@ def identify(scope: Scope, access: Access, owner_uid: int) -> Who:
     uid = security.peer_uid(scope)
     address = _address(scope) if uid is None else "socket"
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return Who(access.of_token(token.strip()), "", address, agent)
+    bearer = access.of_token(token.strip()) if scheme.lower() == "bearer" else None
+    if bearer is not None:
+        return Who(bearer, "", address, agent)
     if uid is not None:
         return Who(access.of_peer(uid, owner_uid), "", address, agent)
     secret = cookies(headers).get(cookie_name(scope, access), "")

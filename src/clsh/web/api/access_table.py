@@ -56,15 +56,6 @@ ACCESS: tuple[Entry, ...] = (
     ),
     _entry(
         "POST",
-        "/api/v1/users/{user}/remove",
-        "Remove a user, their sessions and tokens",
-        access.remove,
-        "UserName",
-        "admin",
-        _USER,
-    ),
-    _entry(
-        "POST",
         "/api/v1/users/{user}/password",
         "Give a local user a new password; their sessions end",
         access.set_password,
@@ -90,6 +81,15 @@ ACCESS: tuple[Entry, ...] = (
         access.link,
         "Url",
         "user",
+        _USER,
+    ),
+    _entry(
+        "POST",
+        "/api/v1/users/{user}/remove",
+        "Remove a user, their sessions and tokens",
+        access.remove,
+        "UserName",
+        "admin",
         _USER,
     ),
     _entry(
