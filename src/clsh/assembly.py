@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from clsh.access.service import Access
     from clsh.base.clock import Clock
     from clsh.base.config import Config
     from clsh.jobs.service import Jobs
@@ -91,6 +92,25 @@ def monitor(
         here=way,
         clock=clock,
     )
+
+
+def access(config: Config, state: Path, clock: Clock, owner: str) -> Access:
+    """Return who may ask what; nothing is opened yet. `owner` is who the manager runs as.
+
+    Raises ConfigError for settings that are wrong, and for PAM where it must be and cannot.
+    """
+    from clsh.access import pam
+    from clsh.access import settings as access_settings
+    from clsh.access.service import Access
+    from clsh.access.store import Store
+    from clsh.base.audit import Audit
+
+    wanted = access_settings.load(config)
+    missing = pam.why_not(wanted.pam_service) if wanted.pam != "off" else None
+    if missing and wanted.pam == "on":
+        raise missing
+    checker = None if missing or wanted.pam == "off" else pam.Pam(wanted.pam_service)
+    return Access(clock, owner, wanted, Store(state), checker, Audit(state, clock))
 
 
 def watching(config: Config) -> Transport:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clsh.base.clock import SystemClock
 from clsh.web import serve
@@ -17,7 +17,12 @@ from clsh.web.control import Control
 from tests.support.pictured import Pictured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    import ssl
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+
+    from clsh.access.service import Access
+
+T = TypeVar("T")
 
 
 class Served:
@@ -28,16 +33,25 @@ class Served:
         self.address = address
         self._loop = loop
 
+    def wait(self, what: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
+
     def call(self, what: Callable[[], object]) -> None:
         async def run() -> None:
             what()
 
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        self.wait(run())
 
 
 @contextmanager
-def served(clusters: Mapping[str, Sequence[str]], lost: Sequence[str] = ()) -> Iterator[Served]:
-    """Serve an invented grid on a free port of loopback."""
+def served(
+    clusters: Mapping[str, Sequence[str]],
+    lost: Sequence[str] = (),
+    *,
+    access: Access | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Served]:
+    """Serve an invented grid on a free port of loopback; with `tls` it is taken for another."""
     ready = threading.Event()
     held: list[tuple[Served, asyncio.Event]] = []
 
@@ -51,9 +65,10 @@ def served(clusters: Mapping[str, Sequence[str]], lost: Sequence[str] = ()) -> I
         control = Control("1.0", os.getpid(), time.time(), address, os.getuid(), lambda: None)
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
-        held.append((Served(monitor, f"http://{address}", loop), stopping))
+        held.append((Served(monitor, f"{'https' if tls else 'http'}://{address}", loop), stopping))
         ready.set()
-        await serve.serve(build(monitor, control), [listening], stopping)  # type: ignore[arg-type]  # as far as pages ask
+        app = build(monitor, control, access=access)  # type: ignore[arg-type]  # as far as pages ask
+        await serve.serve(app, [listening], stopping, tls)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()

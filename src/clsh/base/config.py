@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "clsh.toml"
 INVENTORY = ("default", "defaults", "nodes", "groups", "clusters")
-MANAGER = ("manager", "monitor", "alerts", "notify", "jobs")
+MANAGER = ("manager", "monitor", "alerts", "notify", "access", "jobs")
 
 _WORD = re.compile(r"[A-Za-z0-9_@.,+^*-]+", re.ASCII)
 

@@ -15,6 +15,7 @@ from clsh.base.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SYSTEM_RUNTIME = Path("/run/clsh")
 _SESSIONS = Path("/run/user")
 _LONGEST_SOCKET = 103  # macOS; Linux has 107
 
@@ -45,7 +46,7 @@ def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
     if given.is_absolute() and not (root and given.is_relative_to(_SESSIONS)):
         return given / "clsh"
     if root:
-        return Path("/run/clsh")
+        return SYSTEM_RUNTIME
     import tempfile  # 8 ms that most starts do not need
 
     return Path(tempfile.gettempdir()) / f"clsh-{os.geteuid()}"

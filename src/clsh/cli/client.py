@@ -77,9 +77,19 @@ def _ask(method: str, path: str, body: object, timeout_s: float) -> object:
 
 
 def _connect(timeout_s: float) -> socket.socket:
+    """Connect to the manager of this user, or to that of root when there is none."""
+    own, system = socket_path(), paths.SYSTEM_RUNTIME / SOCKET
+    try:
+        return _connected(own, timeout_s)
+    except NoManagerError:
+        if own == system or os.geteuid() == 0:
+            raise
+    return _connected(system, timeout_s)
+
+
+def _connected(path: Path, timeout_s: float) -> socket.socket:
     import socket
 
-    path = socket_path()
     peer = socket.socket(socket.AF_UNIX)
     peer.settimeout(timeout_s)
     try:

@@ -20,15 +20,19 @@ from clsh import __version__, assembly
 from clsh.base.clock import SystemClock
 from clsh.base.errors import ClshError
 from clsh.base.messages import tr
-from clsh.manager import sockets, state
+from clsh.base.users import of_uid
+from clsh.manager import certificate, sockets, state
 from clsh.manager.state import Holder
 from clsh.monitor import settings as monitor_settings
 from clsh.web.control import Control
+from clsh.web.serve import needs_tls
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine, Generator, Mapping
+    from pathlib import Path
 
+    from clsh.access.service import Access
     from clsh.base.config import Config
     from clsh.manager.state import Lock, Place
     from clsh.monitor.service import Monitor
@@ -57,7 +61,7 @@ class Start:
 def held(place: Place) -> Generator[Lock]:
     """Make the directories and hold the lock; raises RunsAlreadyError when another does."""
     state.private(place.directory)
-    state.private(place.socket.parent)
+    state.private(place.socket.parent, passable=True)
     lock = state.lock(place.directory)
     try:
         yield lock
@@ -72,13 +76,16 @@ def run(start: Start, ready: Callable[[Holder], None], stopping: Callable[[], No
     """
     settings = monitor_settings.load(start.config)
     raise_open_files()
-    way = assembly.watching(start.config)
-    monitor = assembly.monitor(start.config, settings, start.place.directory, SystemClock(), way)
+    way, clock, directory = assembly.watching(start.config), SystemClock(), start.place.directory
+    monitor = assembly.monitor(start.config, settings, directory, clock, way)
+    access = assembly.access(start.config, directory, clock, _owner())
     with contextlib.ExitStack() as stack:
         opened = _open(start, settings, stack)
-        holder = Holder(os.getpid(), f"http://{sockets.spelled(opened[sockets.HTTP])}/")
+        sockets.open_to(start.place.socket, everybody=_for_everybody(access))
+        front = _front(settings, opened[sockets.HTTP], directory)
+        holder = Holder(os.getpid(), front.address)
         start.lock.tell(holder)
-        manager = Manager(monitor, settings, opened, start.place)
+        manager = Manager(monitor, settings, opened, start.place, access, front)
         try:
             asyncio.run(_closing(way, manager.run(lambda: ready(holder), stopping)))
         except BaseExceptionGroup as group:
@@ -87,6 +94,41 @@ def run(start: Start, ready: Callable[[Holder], None], stopping: Callable[[], No
         finally:
             manager.ended()
     _log.info("ended")
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """How browsers reach the page: at an address, by names, with TLS or without."""
+
+    address: str
+    names: tuple[str, ...]
+    tls: certificate.Tls | None = None
+
+
+def _front(settings: Settings, line: socket.socket, directory: Path) -> Front:
+    """Return how browsers reach a listening socket; raises ClshError without a certificate."""
+    listen = sockets.spelled(line)
+    host, _, port = listen.rpartition(":")
+    if not needs_tls(line):
+        return Front(f"http://{listen}/", settings.names)
+    names = certificate.names_of(host, settings.names)
+    if settings.certificate:
+        tls = certificate.given(settings.certificate, settings.key)
+    else:
+        tls = certificate.self_made(directory, names)
+    shown = host if names[0] == host.lower() else names[0]
+    return Front(f"https://{shown}:{port}/", names, tls)
+
+
+def _owner() -> str:
+    user = of_uid(os.geteuid())
+    return user.name if user else f"uid{os.geteuid()}"
+
+
+def _for_everybody(access: Access) -> bool:
+    """Tell whether all users of this machine may ask: of root's manager unless it says no."""
+    wanted = access.settings.socket
+    return os.geteuid() == 0 if wanted == "auto" else wanted == "everybody"
 
 
 async def _closing(way: Transport, work: Coroutine[None, None, None]) -> None:
@@ -141,8 +183,12 @@ class Manager:
         settings: Settings,
         opened: Mapping[str, socket.socket],
         place: Place,
+        access: Access,
+        front: Front,
     ) -> None:
         self._monitor = monitor
+        self._access = access
+        self._front = front
         self._settings = settings
         self._opened = opened
         self._stopping = asyncio.Event()
@@ -153,13 +199,17 @@ class Manager:
             "store": settings.store,
             "source": settings.source,
             "demo": "yes" if place.demo else "no",
+            "address": front.address,
+            "login": access.logins.ways,
         }
+        if front.tls:
+            self._facts["fingerprint"] = front.tls.fingerprint
         self._control = Control(
             version=__version__,
             pid=os.getpid(),
             started=monitor.clock.unix(),
             listen=sockets.spelled(opened[sockets.HTTP]),
-            names=settings.names,
+            names=front.names,
             owner_uid=os.geteuid(),
             stop=self.stop,
             facts=self._facts,
@@ -183,20 +233,24 @@ class Manager:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.stop)
-        served = app.build(self._monitor, self._control)
+        await self._access.open()
+        served = app.build(self._monitor, self._control, access=self._access)
         pages = [self._opened[name] for name in (sockets.HTTP, sockets.CONTROL)]
         async with asyncio.TaskGroup() as group:
             monitor = group.create_task(self._monitor.run())
             ports = group.create_task(self._ganglia())
-            web = group.create_task(serve.serve(served, pages, self._stopping))
+            tls = self._front.tls.context if self._front.tls else None
+            web = group.create_task(serve.serve(served, pages, self._stopping, tls))
+            access = group.create_task(self._access.run())
             await self._answers()
-            _log.info("listening at http://%s/", self._control.listen)
+            _log.info("listening at %s", self._front.address)
             ready()
             await self._stopping.wait()
             stopping()
             ports.cancel()
             await asyncio.wait({web}, timeout=_WEB_ENDS_WITHIN_S)
             web.cancel()
+            access.cancel()
             monitor.cancel()
 
     async def _answers(self) -> None:

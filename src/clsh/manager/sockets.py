@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from clsh.base.errors import ClshError, ConfigError
 from clsh.base.paths import for_socket
 from clsh.manager.state import RunsAlreadyError
-from clsh.web.security import check_listening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
@@ -84,8 +83,7 @@ def above(descriptor: int, count: int) -> int:
 def listening(host: str, port: int, *, others: bool = False) -> socket.socket:
     """Return a socket that listens there; raises PortBusyError naming the remedy.
 
-    Raises ConfigError for an address that other machines reach. With `others` the next ports
-    are tried when this one is busy; port 0 is any that is free.
+    With `others` the next ports are tried when this one is busy; port 0 is any that is free.
     """
     for one in range(port, min(port + (_MORE_PORTS if others and port else 1), 65536)):
         with contextlib.suppress(PortBusyError):
@@ -112,7 +110,6 @@ def _bound(host: str, port: int) -> socket.socket:
             hint='for example "127.0.0.1:8650"',
         ) from error
     family, kind, protocol, _, address = found[0]
-    check_listening(str(address[0]))
     made = socket.socket(family, kind, protocol)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -156,6 +153,20 @@ def control(path: Path) -> socket.socket:
         raise
     made.setblocking(False)
     return made
+
+
+def open_to(path: Path, *, everybody: bool) -> None:
+    """Let all users of this machine speak to a socket, or its owner alone.
+
+    The kernel tells who they are. They may go through its directory, and not look into it.
+    """
+    try:
+        path.parent.chmod(0o711 if everybody else 0o700)
+        path.chmod(0o666 if everybody else 0o600)
+    except FileNotFoundError:
+        return  # one that was handed over lies elsewhere, and is as its unit says
+    except OSError as error:
+        raise ClshError(f"cannot open {path} to others: {error.strerror}") from error
 
 
 def _refuse_live(path: Path) -> None:

@@ -66,11 +66,12 @@ def place(*, demo: bool = False, environ: Mapping[str, str] = os.environ) -> Pla
     )
 
 
-def private(directory: Path) -> None:
+def private(directory: Path, *, passable: bool = False) -> None:
     """Make a directory for its owner alone; raises ClshError when that cannot be.
 
     A directory of ours that others may enter is closed to them; one of somebody else is
-    refused, as is a link.
+    refused, as is a link. One that is `passable` others may go through, and no more, if they
+    could before.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,7 +81,7 @@ def private(directory: Path) -> None:
                 f"{directory} is not a directory of yours",
                 hint="remove it, or set XDG_STATE_HOME and XDG_RUNTIME_DIR",
             )
-        if stat.S_IMODE(found.st_mode) & 0o077:
+        if stat.S_IMODE(found.st_mode) & (0o066 if passable else 0o077):
             directory.chmod(0o700)
     except OSError as error:
         raise ClshError(

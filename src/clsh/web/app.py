@@ -1,76 +1,94 @@
 """The web application: routes from one table, behind one guard; nothing is public unless said.
 
 The guard refuses what no route may see, puts the security headers on every answer, and turns
-exceptions into words: a traceback is for the log alone.
+exceptions into words: a traceback is for the log alone. Who asks is found once, by the guard.
 """
 
 from __future__ import annotations
 
-import html
-import http
 import logging
 from typing import TYPE_CHECKING, cast
 
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 
-from clsh.web import asking, security
+from clsh.access.service import Access
+from clsh.web import account, asking, security, who
 from clsh.web.answers import Answers, Kept, Made, reply, to_json
 from clsh.web.api.entry import Entry, Site
 from clsh.web.api.push import Rate, check_token
 from clsh.web.api.table import TABLE
 from clsh.web.asking import Asked, RefusedError
+from clsh.web.bodies import read_body
 from clsh.web.live import Live
 from clsh.web.pages import routes
+from clsh.web.refusing import refusal, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from clsh.monitor.service import Monitor
     from clsh.web.control import Control
+    from clsh.web.who import Need
 
 _log = logging.getLogger(__name__)
 
 LIVE = "/live"
-# Pages that anybody may read; one that is not here is not served.
-PAGES = (
-    "/",
-    "/c/{cluster}",
-    "/c/{cluster}/{node}",
-    "/m/{cluster}/{metric}",
-    "/processes",
-    "/alerts",
-    "/compare",
-    "/static/{name}",
-)
-_PROBLEM = "application/problem+json"
+# Pages and who may ask for them; one that is not here is not served.
+PAGES: Mapping[str, Need] = {
+    "/": "public",
+    "/c/{cluster}": "public",
+    "/c/{cluster}/{node}": "public",
+    "/m/{cluster}/{metric}": "public",
+    "/processes": "public",
+    "/alerts": "public",
+    "/compare": "public",
+    "/login": "public",
+    "/logout": "public",
+    "/account": "user",
+    "/static/{name}": "public",
+}
+_KEPT_BY_NOBODY = {"user", "admin"}
 
 
 def build(
     monitor: Monitor,
     control: Control,
     *,
+    access: Access | None = None,
     live: Live | None = None,
     pages: Sequence[BaseRoute] | None = None,
 ) -> ASGIApp:
-    """Return the application; without `live` and `pages` those of the package."""
+    """Return the application; without `live` and `pages` those of the package.
+
+    Without `access` only the peers of the Unix socket are known.
+    """
+    access = access or Access(monitor.clock, "root")
     site = Site(
-        monitor, control, Answers(monitor.clock), live or Live(monitor), Rate(monitor.clock)
+        monitor,
+        control,
+        Answers(monitor.clock),
+        live or Live(monitor),
+        Rate(monitor.clock),
+        access,
     )
+    own = [*routes(monitor), *account.routes(monitor, access)]
     table: list[BaseRoute] = [
         *(_api_route(site, entry) for entry in TABLE),
         WebSocketRoute(LIVE, site.live.__call__),
-        *map(_declared, routes(monitor) if pages is None else pages),
+        *map(_declared, own if pages is None else pages),
     ]
-    router = Router(table)
-    return Guard(router, security.allowed_hosts(control.listen, control.names))
+    hosts = security.allowed_hosts(control.listen, control.names)
+    return Guard(Router(table), hosts, access, control.owner_uid)
 
 
 def _api_route(site: Site, entry: Entry) -> Route:
+    if entry.access in _KEPT_BY_NOBODY and entry.kept != "no":
+        raise ValueError(f"{entry.path} is for one user: it must not be kept for others")
+
     async def answer(request: Request) -> Response:
         _check_access(site, entry, request)
         values = asking.read(
@@ -79,10 +97,12 @@ def _api_route(site: Site, entry: Entry) -> Route:
             request.path_params,
             site.monitor.clock.unix(),
         )
-        body = await _body(request) if entry.method == "POST" else b""
+        body = await read_body(request) if entry.method == "POST" else b""
+        asker = who.of(request.scope)
 
         async def make() -> Made:
-            made = await entry.answer(site, Asked(values, body))
+            asked = Asked(values, body, asker.user, asker.address)
+            made = await entry.answer(site, asked)
             return made if isinstance(made, Made) else Made(to_json(made), entry.media)
 
         if entry.kept == "no":
@@ -98,7 +118,8 @@ def _api_route(site: Site, entry: Entry) -> Route:
 
 
 def _check_access(site: Site, entry: Entry, request: Request) -> None:
-    """Refuse who may not: by token, or by the peer of the Unix socket."""
+    """Refuse who may not."""
+    who.check(entry.access, request.scope)
     if entry.access == "token":
         check_token(request.headers.get("authorization", ""), site.monitor.settings.push_tokens)
     elif entry.access == "socket":
@@ -111,29 +132,31 @@ def _check_access(site: Site, entry: Entry, request: Request) -> None:
             )
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > security.LARGEST_BODY:
-            raise security.too_large()
-    return bytes(body)
-
-
 def _declared(route: BaseRoute) -> BaseRoute:
-    """Return a page that is public; a page that nobody declared is a bug of ours."""
+    """Return a page that only those get who may; one that nobody declared is a bug of ours."""
     path = getattr(route, "path", "")
-    if path not in PAGES:
+    if path not in PAGES or not isinstance(route, Route | WebSocketRoute):
         raise LookupError(f"the page {path!r} is not declared in {__name__}.PAGES")
+    need, page = PAGES[path], route.app
+
+    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
+        who.check(need, scope)
+        await page(scope, receive, send)
+
+    route.app = checked
     return route
 
 
 class Guard:
     """The outermost layer, around every route."""
 
-    def __init__(self, router: Router, hosts: frozenset[str]) -> None:
+    def __init__(
+        self, router: Router, hosts: frozenset[str], access: Access, owner_uid: int
+    ) -> None:
         self.router = router
         self._hosts = hosts
+        self._access = access
+        self._owner_uid = owner_uid
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it in words."""
@@ -153,68 +176,20 @@ class Guard:
 
         try:
             security.check(scope, self._hosts)
+            asker = who.identify(scope, self._access, self._owner_uid)
             # The router raises for what it does not find only when it is told of an app.
-            await self.router({**scope, "app": self}, receive, guarded)
+            await self.router({**scope, "app": self, who.KEY: asker}, receive, guarded)
         except ClientDisconnect:
             return  # in the middle of its request: nobody is left to be told
         except Exception as error:  # the last one who can turn it into words
-            told = _refusal(error, scope)
+            told = refusal(error, scope, _addresses())
             if told.status == 500:
                 _log.exception("%s %s failed", scope.get("method", "live"), scope["path"])
             if not begun:
-                await _refuse(told, scope, receive, guarded)
+                await refuse(told, scope, receive, guarded)
             elif scope["type"] == "http":
                 raise  # half an answer must not look like a whole one: the server breaks it off
 
 
-def _refusal(error: Exception, scope: Scope) -> RefusedError:
-    """Return what a client is told of an exception."""
-    if isinstance(error, RefusedError):
-        return error
-    if isinstance(error, HTTPException) and error.status_code == 404:
-        return asking.missing("page", scope["path"], _addresses())
-    if isinstance(error, HTTPException):
-        words = http.HTTPStatus(error.status_code).phrase
-        headers = error.headers or {}
-        hint = f"use {headers['Allow']}" if "Allow" in headers else ""
-        return RefusedError(error.status_code, words, hint=hint, headers=headers)
-    return RefusedError(
-        500, "the manager failed to answer this", hint="its log says why: cl status"
-    )
-
-
 def _addresses() -> list[str]:
-    return [*(entry.path for entry in TABLE), *PAGES[:-1]]
-
-
-async def _refuse(error: RefusedError, scope: Scope, receive: Receive, send: Send) -> None:
-    accepts = dict(cast("list[tuple[bytes, bytes]]", scope["headers"])).get(b"accept", b"")
-    browser = b"text/html" in accepts and not scope["path"].startswith("/api/")
-    title = http.HTTPStatus(error.status).phrase
-    if browser:
-        body, media = _error_page(title, error), "text/html; charset=utf-8"
-    else:
-        told = {"status": error.status, "title": title, "error": str(error), "hint": error.hint}
-        body = to_json({**told, "parameter": error.parameter} if error.parameter else told)
-        media = _PROBLEM
-    headers = {**error.headers, "cache-control": "no-store", "content-type": media}
-    response = Response(body, error.status, headers)
-    if scope["type"] == "http":
-        await response(scope, receive, send)
-    elif "websocket.http.response" in scope.get("extensions", {}):
-        await receive()  # websocket.connect
-        start = {"status": error.status, "headers": response.raw_headers}
-        await send({"type": "websocket.http.response.start", **start})
-        await send({"type": "websocket.http.response.body", "body": body})
-    else:
-        await send({"type": "websocket.close", "code": 1008, "reason": title})
-
-
-def _error_page(title: str, error: RefusedError) -> bytes:
-    said = "".join(f"<p>{html.escape(line)}</p>" for line in (str(error), error.hint) if line)
-    text = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
-        f'<h1>{title}</h1>{said}<p><a href="/">The grid</a></p></html>'
-    )
-    return text.encode()
+    return [*(entry.path for entry in TABLE), *(path for path in PAGES if "static" not in path)]

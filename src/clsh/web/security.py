@@ -1,7 +1,6 @@
 """Who may ask what of the web page: Host, Origin, sizes, and the headers of every answer.
 
-Nothing here trusts the text of a request for who asks: the user is known by the peer
-credentials of a Unix socket (`clsh.web.serve`) alone.
+Who asks is another question: see `clsh.web.who`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import ipaddress
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from clsh.base.errors import ConfigError
 from clsh.web.asking import RefusedError
 
 if TYPE_CHECKING:
@@ -31,24 +29,19 @@ CSP = (
 HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"content-security-policy", CSP.encode()),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    # Not "no-referrer": with that browsers call our own forms' origin "null" (Fetch, 3.2).
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 
 
-def check_listening(address: str) -> None:
-    """Raise ConfigError for an IP address that other machines reach: this is plain HTTP.
+def is_loopback(address: str) -> bool:
+    """Tell whether only this machine reaches an address; `address` is numeric, as sockets have it.
 
-    `address` is numeric, as the socket has it, so that no name decides.
+    Beyond, what we serve is TLS.
     """
-    if not ipaddress.ip_address(address).is_loopback:
-        raise ConfigError(
-            f"[manager] listen: other machines would reach {address}, over plain HTTP that"
-            " anybody on the way can read and change",
-            hint='listen at "127.0.0.1:8650"; from afar use `ssh -L 8650:127.0.0.1:8650 HOST`,'
-            " or a reverse proxy with TLS on this machine, its name in names of [manager]",
-        )
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def peer(uid: int, pid: int) -> tuple[str, int]:
@@ -68,20 +61,33 @@ def peer_uid(scope: Scope) -> int | None:
 
 def allowed_hosts(listen: str, names: Sequence[str]) -> frozenset[str]:
     """Return the Host names, without port, that are ours: where we listen, and what is said."""
-    return frozenset({"localhost", *map(_without_port, (listen, *names))})
+    return frozenset({"localhost", *map(without_port, (listen, *names))})
 
 
 def check(scope: Scope, hosts: frozenset[str]) -> None:
     """Raise RefusedError for a request that no route may see."""
-    headers = _headers(scope)
-    _check_sizes(scope, headers)
+    given = headers(scope)
+    _check_sizes(scope, given)
     if peer_uid(scope) is None:  # no browser speaks over a Unix socket
-        _check_host(headers, hosts)
+        _check_host(given, hosts | _own_address(scope))
     if scope["type"] == "websocket" or scope["method"] not in SAFE:
-        _check_origin(headers)
+        _check_origin(given)
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def _own_address(scope: Scope) -> frozenset[str]:
+    """Return the address at which a client from afar has reached us: it has no other name.
+
+    A foreign page can give its own name our address, but never become an address.
+    """
+    server = cast("Sequence[object] | None", scope.get("server"))
+    if scope.get("scheme") not in {"https", "wss"} or not server:
+        return frozenset()
+    address = str(server[0])
+    return frozenset({f"[{address}]" if ":" in address else address})
+
+
+def headers(scope: Scope) -> dict[str, str]:
+    """Return the headers by their names in small letters; of two the last."""
     pairs = cast("list[tuple[bytes, bytes]]", scope["headers"])
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
 
@@ -103,7 +109,7 @@ def too_large() -> RefusedError:
 
 def _check_host(headers: Mapping[str, str], hosts: frozenset[str]) -> None:
     """Refuse names that are not ours: a foreign page may point its own name at our address."""
-    name = _without_port(headers.get("host", ""))
+    name = without_port(headers.get("host", ""))
     if not name:
         raise RefusedError(400, "the request has no Host")
     if name not in hosts:
@@ -135,7 +141,8 @@ def _origin_host(origin: str) -> str | None:
     return parts.netloc.lower() if parts.scheme in {"http", "https"} and parts.netloc else None
 
 
-def _without_port(text: str) -> str:
+def without_port(text: str) -> str:
+    """Return the name of a Host header, in small letters."""
     host, colon, port = text.strip().lower().rpartition(":")
     inside = host.startswith("[") == host.endswith("]") and (":" not in host or host[:1] == "[")
     name = host if colon and inside and (port.isdigit() or port == "") else text.strip().lower()

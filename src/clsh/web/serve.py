@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from clsh.base.errors import ConfigError
 from clsh.web import security
 
 if TYPE_CHECKING:
@@ -109,22 +111,58 @@ def peer_of(transport: asyncio.BaseTransport) -> tuple[str, int] | None:
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to the manager."""
+    """Leaves the signals to the manager, and speaks TLS where other machines listen in."""
+
+    def __init__(self, config: uvicorn.Config, tls: ssl.SSLContext | None) -> None:
+        super().__init__(config)
+        self._tls = tls
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        given = sockets or []
+        await super().startup([line for line in given if not needs_tls(line)])
+        loop = asyncio.get_running_loop()
+        for line in filter(needs_tls, given):
+            self.servers.append(
+                await loop.create_server(
+                    self._protocol,
+                    sock=line,
+                    ssl=self._tls,
+                    ssl_handshake_timeout=_REQUEST_WITHIN_S,
+                    backlog=self.config.backlog,
+                )
+            )
+
+    def _protocol(self) -> asyncio.Protocol:
+        return _Http(self.config, self.server_state, self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
 
 
-async def serve(app: ASGIApp, sockets: Sequence[socket.socket], stopping: asyncio.Event) -> None:
+def needs_tls(line: socket.socket) -> bool:
+    """Tell whether other machines reach a listening socket."""
+    return line.family != socket.AF_UNIX and not security.is_loopback(line.getsockname()[0])
+
+
+async def serve(
+    app: ASGIApp,
+    sockets: Sequence[socket.socket],
+    stopping: asyncio.Event,
+    tls: ssl.SSLContext | None = None,
+) -> None:
     """Serve `app` on listening sockets until `stopping` is set; closes the sockets.
 
     Running requests may end within a second, live viewers are told at once. A cancel breaks
-    all connections off. Raises ConfigError for a socket that other machines reach.
+    all connections off. What other machines reach is TLS by `tls`; raises ConfigError when
+    there is such a socket and no `tls`.
     """
     for line in sockets:
-        if line.family != socket.AF_UNIX:
-            security.check_listening(line.getsockname()[0])
+        if tls is None and needs_tls(line):
+            raise ConfigError(
+                f"other machines would reach {line.getsockname()[0]}, over plain HTTP that"
+                " anybody on the way can read and change"
+            )
     config = uvicorn.Config(
         app,
         http=_Http,
@@ -141,7 +179,7 @@ async def serve(app: ASGIApp, sockets: Sequence[socket.socket], stopping: asynci
         h11_max_incomplete_event_size=_LARGEST_HEAD,
         limit_concurrency=_MOST_CONNECTIONS,
     )
-    server = _Server(config)
+    server = _Server(config, tls)
     try:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(server.serve(list(sockets)))

@@ -134,7 +134,7 @@ def test_a_page_that_does_not_work(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         await send({"type": "http.response.start", "status": 500, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    monkeypatch.setattr(app, "build", lambda *_: broken)
+    monkeypatch.setattr(app, "build", lambda *_, **__: broken)
     with pytest.raises(ClshError, match=r"the web page does not work: HTTP/1\.1 500"):
         run()
 

@@ -63,20 +63,30 @@ def test_a_port_that_is_busy() -> None:
             assert port < next_one.getsockname()[1] < port + 20
 
 
-def test_an_address_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "check_listening", lambda _: None)
+def test_an_address_that_is_not_here() -> None:
     with pytest.raises(ConfigError, match=r"there is no address 'nowhere\.invalid' here"):
         sockets.listening("nowhere.invalid", 8650)
     with pytest.raises(ClshError, match=r"cannot listen at 192\.0\.2\.1:8650"):
         sockets.listening("192.0.2.1", 8650)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-def test_no_address_that_other_machines_reach(host: str) -> None:
-    with pytest.raises(ConfigError, match=f"other machines would reach {host}") as caught:
-        sockets.listening(host, 8650)
-    assert "ssh -L 8650:127.0.0.1:8650" in caught.value.hint
-    assert "reverse proxy" in caught.value.hint
+def test_all_users_may_speak_to_a_socket_and_not_look_where_it_lies(tmp_path: Path) -> None:
+    path = tmp_path / "clsh/manager.sock"
+    path.parent.mkdir(mode=0o700)
+    with sockets.control(path):
+        sockets.open_to(path, everybody=True)
+        assert oct(path.stat().st_mode & 0o777) == "0o666"
+        assert oct(path.parent.stat().st_mode & 0o777) == "0o711"
+        sockets.open_to(path, everybody=False)
+        assert oct(path.stat().st_mode & 0o777) == "0o600"
+        assert oct(path.parent.stat().st_mode & 0o777) == "0o700"
+
+
+def test_a_socket_that_lies_elsewhere_is_left_as_it_is(tmp_path: Path) -> None:
+    sockets.open_to(tmp_path / "nowhere/manager.sock", everybody=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(ClshError, match=r"cannot open .* to others"):
+        sockets.open_to(tmp_path / "file/manager.sock", everybody=True)
 
 
 def test_the_socket_for_cl_is_private_and_replaces_a_dead_one(tmp_path: Path) -> None:

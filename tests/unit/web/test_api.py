@@ -111,12 +111,16 @@ ANSWERS = {
     "/api/v1/alerts": ["/api/v1/alerts"],
     "/api/v1/status": ["/api/v1/status"],
     "/healthz": ["/healthz"],
+    "/api/v1/me": ["/api/v1/me"],
+    "/api/v1/users": ["/api/v1/users"],
+    "/api/v1/tokens": ["/api/v1/tokens", "/api/v1/tokens?whose=all"],
+    "/api/v1/audit": ["/api/v1/audit", "/api/v1/audit?since=-1d&limit=5"],
 }
 
 
 @pytest.mark.usefixtures("told")
 async def test_every_answer_is_as_it_is_described() -> None:
-    browser = Browser(an_app(a_site(), a_control(facts={"store": "memory"})))
+    browser = Browser(an_app(a_site(), a_control(facts={"store": "memory"})), uid=1234)
     described = {entry.path: entry.schema for entry in TABLE if entry.method == "GET"}
     assert ANSWERS.keys() == {path for path, schema in described.items() if schema}
     for path, addresses in ANSWERS.items():
@@ -147,7 +151,7 @@ async def test_the_description_has_every_route_and_parameter() -> None:
         assert given.keys() == {one.name for one in entry.parameters}
         for name in given:
             assert (given[name]["in"] == "path") == (f"{{{name}}}" in entry.path)
-        assert ("security" in operation) == (entry.access == "token")
+        assert ("security" in operation) == (entry.access in {"token", "user", "admin"})
         assert ("requestBody" in operation) == bool(entry.body)
     assert _refs(told) <= told["components"]["schemas"].keys()
 
@@ -167,6 +171,14 @@ POSTED: dict[str, list[bytes]] = {
         b"room 21.5 C",
     ],
     "/api/v1/stop": [b""],
+    "/api/v1/users": [b'{"name": "carol", "password": "", "admin": false}'],
+    "/api/v1/users/{user}/password": [b'{"password": "a better one"}'],
+    "/api/v1/users/{user}/admin": [b'{"admin": true}'],
+    "/api/v1/users/{user}/link": [b""],
+    "/api/v1/users/{user}/remove": [b""],
+    "/api/v1/welcome": [b""],
+    "/api/v1/tokens": [b'{"name": "ci", "scope": "read", "days": 5}'],
+    "/api/v1/tokens/{token}/remove": [b""],
 }
 
 
@@ -184,7 +196,7 @@ async def test_status_and_media_of_every_answer_are_as_they_are_described() -> N
                 one for one in operation["responses"].items() if one[0].startswith("2")
             )
             ((media, shape),) = said["content"].items()
-            filled = path.format(cluster="red", node="n1")
+            filled = path.format(cluster="red", node="n1", user="carol", token="ci")
             address = ANSWERS.get(path, [filled])[0]
             for body in POSTED[path] if method == "post" else [b""]:
                 got = await browser.ask(address, method.upper(), body)

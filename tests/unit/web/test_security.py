@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from clsh.base.errors import ConfigError
 from clsh.web import security
 from clsh.web.asking import RefusedError
 
@@ -69,18 +68,27 @@ def test_where_we_listen_is_our_name(listen: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.9.1", "::1"])
-def test_loopback_is_listened_on(address: str) -> None:
-    security.check_listening(address)
+def test_loopback_is_this_machine(address: str) -> None:
+    assert security.is_loopback(address)
 
 
 @pytest.mark.parametrize(
     "address", ["0.0.0.0", "::", "192.0.2.7", "10.0.0.1", "fe80::1%eth0", "2001:db8::1"]
 )
-def test_plain_http_stays_on_this_machine(address: str) -> None:
-    with pytest.raises(ConfigError, match="other machines would reach") as told:
-        security.check_listening(address)
-    assert "ssh -L" in told.value.hint
-    assert "proxy with TLS" in told.value.hint
+def test_other_addresses_are_reached_from_afar(address: str) -> None:
+    assert not security.is_loopback(address)
+
+
+def test_who_came_to_an_address_from_afar_may_name_it() -> None:
+    """It is no name that a foreign page could give to our address."""
+    far = {"scheme": "https", "server": ("192.0.2.7", 8650)}
+    security.check(scope(host="192.0.2.7:8650", **far), HOSTS)
+    security.check(
+        scope(host="[2001:db8::1]:8650", scheme="wss", server=("2001:db8::1", 8650)), HOSTS
+    )
+    assert refused(scope(host="192.0.2.8:8650", **far)).status == 421
+    assert refused(scope(host="192.0.2.7:8650", scheme="http")).status == 421
+    assert refused(scope(host="192.0.2.7", scheme="https", server=None)).status == 421
 
 
 def test_a_unix_peer_needs_no_name() -> None:

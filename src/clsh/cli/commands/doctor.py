@@ -81,6 +81,7 @@ def _findings(status: dict[str, Any] | None, *, demo: bool) -> Iterator[Finding]
         loaded = config.load(os.environ)
         wanted = settings.load(loaded)
         book = inventory.load(loaded)
+        login = machine.logins(loaded)
     except (ConfigError, UsageError) as error:
         yield machine.bad(str(error), error.hint or "correct clsh.toml")
         return
@@ -94,6 +95,7 @@ def _findings(status: dict[str, Any] | None, *, demo: bool) -> Iterator[Finding]
             f"no node is named in {loaded.file}",
             'write there: [clusters.lab], nodes = "node[1-4]"',
         )
+    yield login
     yield from machine.look(wanted, place, len(nodes), runs=status is not None)
     yield from _nodes(loaded, nodes)
 

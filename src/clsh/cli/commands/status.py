@@ -52,7 +52,11 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     facts: dict[str, str] = told["facts"]
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(told["started"]))
     yield tr("manager"), tr("pid {pid}, since {since}", pid=told["pid"], since=since)
-    yield tr("page"), f"http://{told['listen']}/"
+    yield tr("page"), facts.get("address") or f"http://{told['listen']}/"
+    if fingerprint := facts.get("fingerprint"):
+        yield tr("certificate"), fingerprint
+    if ways := facts.get("login"):
+        yield tr("login"), ways
     yield (
         tr("nodes"),
         tr(

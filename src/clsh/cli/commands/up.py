@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from clsh.base.messages import tr
 from clsh.cli.render import say, talk
@@ -74,7 +74,25 @@ def _background(
 
 def _tell(holder: Holder, place: Place) -> None:
     talk(tr("The manager runs (pid {pid}); its log is {log}.", pid=holder.pid, log=place.log))
+    fingerprint, link = _access()
+    if fingerprint:
+        talk(tr("Its certificate has the SHA-256 fingerprint {text}", text=fingerprint))
+    if link:
+        talk(tr("Log in once within a day, as yourself, at {link}", link=link))
     say(holder.address)
+
+
+def _access() -> tuple[str, str]:
+    """Return the fingerprint of the certificate, and at the first run where to log in."""
+    from clsh.base.errors import ClshError
+    from clsh.cli import client
+
+    try:
+        status = cast("dict[str, dict[str, str]]", client.get("/api/v1/status", timeout_s=5.0))
+        told = cast("dict[str, str]", client.post("/api/v1/welcome", timeout_s=5.0))
+    except ClshError:
+        return "", ""  # that it runs is what counts here
+    return status["facts"].get("fingerprint", ""), told["url"]
 
 
 def _demo(place: Place, count: int | None, *, foreground: bool) -> int:

@@ -9,6 +9,8 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from clsh.access import pam
+from clsh.access import settings as access_settings
 from clsh.base.errors import ClshError
 from clsh.manager import sockets, state
 from clsh.manager.doctor.finding import Finding
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from clsh.base.config import Config
     from clsh.manager.state import Place
     from clsh.monitor.settings import Settings
 
@@ -36,6 +39,10 @@ def bad(text: str, mend: str) -> Finding:
     return Finding("manager", "bad", text, mend)
 
 
+def _note(text: str, mend: str) -> Finding:
+    return Finding("manager", "note", text, mend)
+
+
 def look(settings: Settings, place: Place, nodes: int, *, runs: bool) -> Iterator[Finding]:
     """Look at everything that needs no manager; with `runs` its ports are rightly in use."""
     yield manager(f"Python {sys.version.split()[0]}")
@@ -44,6 +51,18 @@ def look(settings: Settings, place: Place, nodes: int, *, runs: bool) -> Iterato
     yield limits(nodes)
     if not runs:
         yield from ports(settings)
+
+
+def logins(config: Config) -> Finding:
+    """Look whether the users of this machine can log in by their passwords."""
+    wanted = access_settings.load(config)
+    if wanted.pam == "off":
+        return manager("local users log in by password; PAM is off")
+    missing = pam.why_not(wanted.pam_service)
+    if missing is None:
+        return manager(f"users log in by password as PAM's service {wanted.pam_service} has it")
+    text = f"only local users log in by password: {missing}"
+    return bad(text, missing.hint) if wanted.pam == "on" else _note(text, missing.hint)
 
 
 def programs() -> Finding:
@@ -62,7 +81,7 @@ def directories(place: Place, limit: int) -> Iterator[Finding]:
     """Look whether the state can be written, and how much room there is."""
     for directory in (place.directory, place.socket.parent):
         try:
-            state.private(directory)
+            state.private(directory, passable=directory == place.socket.parent)
             with tempfile.TemporaryFile(dir=directory) as probe:
                 probe.write(b"x" * 4096)
                 probe.flush()

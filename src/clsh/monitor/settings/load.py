@@ -36,13 +36,15 @@ def load(config: Config) -> Settings:
     """Return the settings; raises ConfigError that names file, line and key."""
     top = Table(config, (), config.tables)
     manager, monitor = top.table("manager"), top.table("monitor")
-    manager.known(("listen", "names"))
+    manager.known(("listen", "names", "certificate", "key"))
     monitor.known((*_MONITOR, "sources"))
     default = Settings()
     channels = {name: _channel(top.table("notify"), name) for name in top.table("notify").values}
     settings = Settings(
         listen=manager.get("listen", checks.address, default.listen),
         names=manager.get("names", checks.each(checks.host), default.names),
+        certificate=manager.get("certificate", checks.file_name, default.certificate),
+        key=manager.get("key", checks.file_name, default.key),
         grid=monitor.get("grid", checks.text, default.grid),
         interval_s=monitor.get("interval", _interval, default.interval_s),
         source=monitor.get("source", checks.plugin(_SOURCES), default.source),
@@ -65,6 +67,9 @@ def load(config: Config) -> Settings:
         notify=channels,
     )
     _check_ports(monitor, settings)
+    if bool(settings.certificate) != bool(settings.key):
+        missing = "key" if settings.certificate else "certificate"
+        raise manager.bad(missing, "is missing", hint="certificate and key go together")
     return settings
 
 

@@ -93,6 +93,8 @@ class Settings:
 
     listen: Address = _LISTEN
     names: tuple[str, ...] = ()
+    certificate: str = ""
+    key: str = ""
     grid: str = "grid"
     interval_s: float = 15.0
     source: str = "procfs"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from clsh.access.service import Access
     from clsh.monitor.service import Monitor
     from clsh.web.answers import Answers
     from clsh.web.api.push import Rate
     from clsh.web.asking import Asked, Parameter
     from clsh.web.control import Control
     from clsh.web.live import Live
-
-Access = Literal["public", "token", "socket"]
+    from clsh.web.who import Need
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,12 @@ class Site:
     answers: Answers
     live: Live
     rate: Rate
+    access: Access
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A route. `token`: needs a Bearer token; `socket`: the owner or root on the Unix socket.
+    """A route; `access` is who may use it. What is for a `user` or an `admin` is `kept` by nobody.
 
     `answer` returns JSON as Python has it, or a Made. It is `kept` for a version of the
     grid, for a second, or (`no`) made anew and never stored by anybody. `schema` and `body`
@@ -44,7 +45,7 @@ class Entry:
     answer: Callable[[Site, Asked], Awaitable[object]]
     schema: str = ""
     parameters: tuple[Parameter, ...] = ()
-    access: Access = "public"
+    access: Need = "public"
     kept: Literal["version", "second", "no"] = "version"
     media: str = "application/json"
     body: str = ""

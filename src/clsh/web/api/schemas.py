@@ -63,6 +63,16 @@ _PAGE: Mapping[str, Schema] = {
     "nodes": _list(_ref("NodeRow")),
 }
 
+_TOKEN = {
+    "id": TEXT,
+    "user": TEXT,
+    "name": TEXT,
+    "scope": TEXT,
+    "made": NUMBER,
+    "expires": NUMBER,
+    "used": NUMBER,
+}
+
 SCHEMAS: Mapping[str, Schema] = {
     "NodeRow": _object(**_NODE),
     "ClusterRow": _object(**_CLUSTER),
@@ -155,6 +165,30 @@ SCHEMAS: Mapping[str, Schema] = {
         sources=_list(_ref("SourceRow")),
         store=_object(trouble=TEXT, size=WHOLE),
         facts={"type": "object", "additionalProperties": TEXT},
+    ),
+    "Me": _object(name=TEXT, admin=TRUTH, how=TEXT, scope=TEXT),
+    "Users": _object(
+        users=_list(
+            _object(
+                name=TEXT, local=TRUTH, admin=TRUTH, password=TRUTH, sessions=WHOLE, tokens=WHOLE
+            )
+        )
+    ),
+    "UserName": _object(name=TEXT),
+    "NewUser": _object(name=TEXT, password=TEXT, admin=TRUTH),
+    "Password": _object(password=TEXT),
+    "Admin": _object(admin=TRUTH),
+    "Url": _object(url=TEXT),
+    "Tokens": _object(tokens=_list(_object(**_TOKEN))),
+    "NewToken": _object(name=TEXT, scope=TEXT, days=WHOLE),
+    "TokenMade": _object(**_TOKEN, token=TEXT),
+    "TokenId": _object(id=TEXT),
+    "Audit": _object(
+        lines=_list(
+            _object(
+                time=TEXT, who=TEXT, how=TEXT, act=TEXT, object=TEXT, outcome=TEXT, address=TEXT
+            )
+        )
     ),
     "Health": _object(ok=TRUTH),
     "Stopping": _object(stopping=TRUTH, pid=WHOLE),

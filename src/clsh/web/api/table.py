@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clsh.web import views
 from clsh.web.api import grid, openapi, series
+from clsh.web.api.access_table import ACCESS
 from clsh.web.api.entry import Entry
 from clsh.web.api.metrics import MEDIA, metrics
 from clsh.web.api.push import push
@@ -107,6 +108,7 @@ TABLE: tuple[Entry, ...] = (
         kept="no",
         status=202,
     ),
+    *ACCESS,
     Entry("GET", "/metrics", "The latest values as OpenMetrics", metrics, media=MEDIA),
     Entry(
         "GET",

@@ -155,6 +155,12 @@ async def _make(monitor: Monitor, draw: Draw, request: Request, language: str) -
     return Made(document.encode(), "text/html; charset=utf-8")
 
 
+def render(monitor: Monitor, asked: Asked, page: Page) -> bytes:
+    """Return a page without charts, for one reader."""
+    template = _TEMPLATES.get_template(page.template)
+    return template.render(_values(monitor, asked, page)).encode()
+
+
 def _values(monitor: Monitor, asked: Asked, page: Page) -> dict[str, object]:
     return {
         "asked": asked,

@@ -1,0 +1,1 @@
+"""Who may ask what: logins, sessions, tokens, and the users that only we know."""
