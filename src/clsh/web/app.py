@@ -24,6 +24,7 @@ from clsh.web.api.table import TABLE
 from clsh.web.asking import Asked, RefusedError
 from clsh.web.live import Live
 from clsh.web.pages import routes
+from clsh.web.who import who
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from clsh.monitor.service import Monitor
+    from clsh.web.api.jobs import Jobs
     from clsh.web.control import Control
 
 _log = logging.getLogger(__name__)
@@ -56,11 +58,11 @@ def build(
     *,
     live: Live | None = None,
     pages: Sequence[BaseRoute] | None = None,
+    jobs: Jobs | None = None,
 ) -> ASGIApp:
     """Return the application; without `live` and `pages` those of the package."""
-    site = Site(
-        monitor, control, Answers(monitor.clock), live or Live(monitor), Rate(monitor.clock)
-    )
+    rate = Rate(monitor.clock)
+    site = Site(monitor, control, Answers(monitor.clock), live or Live(monitor), rate, jobs)
     table: list[BaseRoute] = [
         *(_api_route(site, entry) for entry in TABLE),
         WebSocketRoute(LIVE, site.live.__call__),
@@ -73,6 +75,7 @@ def build(
 def _api_route(site: Site, entry: Entry) -> Route:
     async def answer(request: Request) -> Response:
         _check_access(site, entry, request)
+        user = await who(site, request.scope) if entry.access == "user" else None
         values = asking.read(
             entry.parameters,
             request.query_params.multi_items(),
@@ -82,7 +85,7 @@ def _api_route(site: Site, entry: Entry) -> Route:
         body = await _body(request) if entry.method == "POST" else b""
 
         async def make() -> Made:
-            made = await entry.answer(site, Asked(values, body))
+            made = await entry.answer(site, Asked(values, body, user))
             return made if isinstance(made, Made) else Made(to_json(made), entry.media)
 
         if entry.kept == "no":

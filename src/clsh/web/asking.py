@@ -16,6 +16,8 @@ from clsh.base.errors import ClshError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from clsh.base.users import User
+
 LONGEST = 256
 _MOST = 1000  # values of one parameter
 _AGO = re.compile(r"-(\d{1,9})([smhdwy])", re.ASCII)
@@ -111,13 +113,17 @@ def moment(text: str, now: float) -> float | None:
 
 
 class Asked:
-    """The checked parameters of one request, and its body."""
+    """The checked parameters of one request, its body, and who asks where the route needs it."""
 
     def __init__(
-        self, values: Mapping[str, Sequence[str | int | float]], body: bytes = b""
+        self,
+        values: Mapping[str, Sequence[str | int | float]],
+        body: bytes = b"",
+        user: User | None = None,
     ) -> None:
         self._values = values
         self.body = body
+        self.user = user
 
     def text(self, name: str) -> str:
         """Return a text, "" when it was not given."""

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
     from clsh.monitor.service import Monitor
     from clsh.web.answers import Answers
+    from clsh.web.api.jobs import Jobs
     from clsh.web.api.push import Rate
     from clsh.web.asking import Asked, Parameter
     from clsh.web.control import Control
     from clsh.web.live import Live
 
-Access = Literal["public", "token", "socket"]
+Access = Literal["public", "token", "socket", "user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,17 @@ class Site:
     answers: Answers
     live: Live
     rate: Rate
+    jobs: Jobs | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A route. `token`: needs a Bearer token; `socket`: the owner or root on the Unix socket.
+    """A route. `token`: needs a Bearer token; `socket`: the owner or root on the Unix socket;
+    `user`: somebody with a name, who is `asked.user` then.
 
     `answer` returns JSON as Python has it, or a Made. It is `kept` for a version of the
     grid, for a second, or (`no`) made anew and never stored by anybody. `schema` and `body`
-    name schemas in `clsh.web.api.schemas`.
+    name schemas in `clsh.web.api.schemas`; with `lines` a body may also be plain text.
     """
 
     method: Literal["GET", "POST"]
@@ -48,4 +51,5 @@ class Entry:
     kept: Literal["version", "second", "no"] = "version"
     media: str = "application/json"
     body: str = ""
+    lines: bool = False
     status: int = 200

@@ -47,13 +47,10 @@ def _operation(entry: Entry) -> dict[str, object]:
     if entry.access == "token":
         found["security"] = [{"token": []}]
     if entry.body:
-        found["requestBody"] = {
-            "required": True,
-            "content": {
-                "application/json": {"schema": _ref(entry.body)},
-                "text/plain": {"schema": {"type": "string"}},
-            },
-        }
+        content: dict[str, object] = {"application/json": {"schema": _ref(entry.body)}}
+        if entry.lines:
+            content["text/plain"] = {"schema": {"type": "string"}}
+        found["requestBody"] = {"required": True, "content": content}
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from clsh.web import views
 from clsh.web.api import grid, openapi, series
 from clsh.web.api.entry import Entry
+from clsh.web.api.job_table import JOBS
 from clsh.web.api.metrics import MEDIA, metrics
 from clsh.web.api.push import push
 from clsh.web.asking import Parameter
@@ -96,6 +97,7 @@ TABLE: tuple[Entry, ...] = (
         access="token",
         kept="no",
         body="Push",
+        lines=True,
     ),
     Entry(
         "POST",
@@ -107,6 +109,7 @@ TABLE: tuple[Entry, ...] = (
         kept="no",
         status=202,
     ),
+    *JOBS,
     Entry("GET", "/metrics", "The latest values as OpenMetrics", metrics, media=MEDIA),
     Entry(
         "GET",
