@@ -119,7 +119,13 @@ class FakeJobs:
         elif states == {"pending"}:
             state = "pending"
         counts = {one: sum(task.state == one for task in tasks) for one in states}
-        self.found[number] = replace(self.found[number], state=state, counts=counts)
+        self.found[number] = replace(
+            self.found[number],
+            state=state,
+            counts=counts,
+            started=min((task.started for task in tasks if task.started), default=0.0),
+            ended=max(task.ended for task in tasks) if states <= ENDED else 0.0,
+        )
         self.change()
 
     def _known(self, user: User, number: int) -> Job:
@@ -175,7 +181,8 @@ class FakeJobs:
         if self.found[number].state in {"pending", "held"}:
             raise NotNowError(f"job {number} has not run yet", hint="wait for its end")
         for task in self.tasks[number]:
-            self.move(number, task.index, state="pending")
+            if index in {None, task.index}:
+                self.move(number, task.index, state="pending", ended=0.0)
 
     def _act(self, user: User, name: str, number: int, index: int | None) -> None:
         self._known(user, number)

@@ -27,6 +27,7 @@ def job_row(job: Job) -> dict[str, object]:
         "kind": job.request.kind,
         "command": command(job.request.argv),
         "state": job.state,
+        "priority": job.request.priority,
         "submitted": number(job.submitted),
         "started": _time(job.started),
         "ended": _time(job.ended),

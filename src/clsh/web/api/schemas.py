@@ -75,6 +75,7 @@ _JOB: Mapping[str, Schema] = {
     "kind": TEXT,
     "command": TEXT,
     "state": {"enum": list(get_args(JobState))},
+    "priority": WHOLE,
     "submitted": NUMBER_OR_NULL,
     "started": NUMBER_OR_NULL,
     "ended": NUMBER_OR_NULL,
