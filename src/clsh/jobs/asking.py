@@ -99,7 +99,7 @@ def wait(number: int, timeout_s: float | None = None) -> Row:
     A manager that restarts meanwhile is waited for.
     """
     until = None if timeout_s is None else time.monotonic() + timeout_s
-    patience = _Patience()
+    patience = Patience()
     seen = 0
     while True:
         left = _WAIT_S if until is None else min(_WAIT_S, until - time.monotonic())
@@ -161,7 +161,7 @@ def follow(
     Without `error` standard error is left out. A manager that restarts is waited for.
     """
     open_: dict[Stream, int] = {"output": 0, **({"error": 0} if error else {})}
-    patience = _Patience()
+    patience = Patience()
     while open_:
         for stream, offset in list(open_.items()):
             # One is waited for, and the other looked at in between.
@@ -179,7 +179,7 @@ def follow(
             yield stream, found.data
 
 
-class _Patience:
+class Patience:
     """How long a manager that is away is waited for."""
 
     def __init__(self) -> None:
