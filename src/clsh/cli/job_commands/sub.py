@@ -54,20 +54,25 @@ def run(args: argparse.Namespace) -> int:
     from clsh.cli import render
     from clsh.cli.jobs import submitting
     from clsh.jobs import form, sbatch
+    from clsh.jobs.errors import RequestError
     from clsh.jobs.sbatch_options import BY_LONG, said
 
     given = [one for one in args.given if one[0] != "wrap"]
     wrap = next((value for name, value in args.given if name == "wrap"), "")
     script, name, words = submitting.script(args.words, wrap)
-    found = sbatch.read(
-        script,
-        name,
-        words,
-        given=[one for one in given if not BY_LONG[one[0]].why],
-        environ=os.environ,
-        directory=str(Path.cwd()),
-        user=getpass.getuser(),
-    )
+    try:
+        found = sbatch.read(
+            script,
+            name,
+            words,
+            given=[one for one in given if not BY_LONG[one[0]].why],
+            environ=os.environ,
+            directory=str(Path.cwd()),
+            user=getpass.getuser(),
+        )
+    except RequestError as error:
+        where = "" if str(error).startswith(name) else f"{name}: "
+        raise RequestError(error.field, f"{where}{error}", hint=error.hint) from error
     for long, _ in given:
         if why := BY_LONG[long].why:
             render.talk(f"{name}: --{long} is left out: {said(why)}")
