@@ -248,7 +248,7 @@ def test_a_script_from_standard_input_and_wrapped(
     [
         ([], UsageError, "no script was given"),
         (["--wrap", "x", "job.sh"], UsageError, "--wrap takes no script"),
-        (["/bin/ls"], RequestError, "^ls is not a script in UTF-8"),
+        (["/bin/true"], RequestError, "^true is not a script in UTF-8"),
         (["missing.sh"], ClshError, "cannot read missing.sh: No such file"),
         (["-n", "many", "--wrap", "x"], RequestError, "^wrap: the command line: --ntasks cannot"),
     ],
