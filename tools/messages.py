@@ -5,9 +5,9 @@
 A message is a literal given to `tr` (on pages also `said`, and in templates `_`, `said` and
 `words.count`), the title of a metric that we know, the text or hint of one of our errors
 (`render.fail` translates both; a class of errors may give them itself), the HELP of a
-sub-command, a state of a node, or a phrase in a constant of a file that gives variables to
-`tr`. What is put together by f-strings is not translated, nor why a node failed: that is often
-said by the node.
+sub-command, a state of a node or a job, a label of the form, or a phrase in a constant of a
+file that gives variables to `tr`. What is put together by f-strings is not translated, nor why
+a node failed: that is often said by the node.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def _in_tree(tree: ast.Module) -> Iterator[str]:
                 phrases = _phrases(statement.value)
                 # A word alone, an option's flags and a usage of several lines are no phrases.
                 yield from filter(re.compile(r"[^-\n][^\n]* [^\n]*").fullmatch, phrases)
+    yield from _labels(tree)
     for node in ast.walk(tree):
         match node:
             case ast.Call(
@@ -88,8 +89,21 @@ def _in_tree(tree: ast.Module) -> Iterator[str]:
                 yield from _of_class(node)
             case ast.Assign(targets=[ast.Name(id="HELP")], value=value):
                 yield from _literals(value)
-            case ast.Assign(targets=[ast.Name(id="State")], value=ast.Subscript(slice=states)):
+            case ast.Assign(
+                targets=[ast.Name(id="State" | "JobState" | "TaskState")],
+                value=ast.Subscript(slice=states),
+            ):
                 yield from _phrases(states)
+            case _:
+                pass
+
+
+def _labels(tree: ast.Module) -> Iterator[str]:
+    """Yield the labels of the form, which may be one word."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="Field"), args=[_, label, *_]):
+                yield from _literals(label)
             case _:
                 pass
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from clsh.monitor.store import Store
+    from clsh.web.api.jobs import Jobs
     from clsh.web.live import Live
 
 TOKEN = "a-token-that-is-only-for-tests"
@@ -69,8 +70,13 @@ def a_control(stopped: list[bool] | None = None, **facts: Any) -> Control:
     return Control(**given)
 
 
-def an_app(monitor: Monitor, control: Control | None = None, live: Live | None = None) -> ASGIApp:
-    return build(monitor, control or a_control(), live=live, pages=())
+def an_app(
+    monitor: Monitor,
+    control: Control | None = None,
+    live: Live | None = None,
+    jobs: Jobs | None = None,
+) -> ASGIApp:
+    return build(monitor, control or a_control(), live=live, pages=(), jobs=jobs)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,13 @@ def say(text: str) -> None:
     print(_printable(text, sys.stdout.encoding), flush=True)
 
 
+def put(data: bytes, *, error: bool = False) -> None:
+    """Write bytes as they are to stdout, or stderr; raises BrokenPipeError when nobody reads."""
+    stream = sys.stderr if error else sys.stdout
+    stream.buffer.write(data)
+    stream.flush()
+
+
 def talk(text: str) -> None:
     """Print one line for a person to stderr; a closed stderr is not an error."""
     with contextlib.suppress(OSError, ValueError):

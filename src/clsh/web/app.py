@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from clsh.monitor.service import Monitor
+    from clsh.web.api.jobs import Jobs
     from clsh.web.control import Control
     from clsh.web.who import Need
 
@@ -61,6 +62,7 @@ def build(
     access: Access | None = None,
     live: Live | None = None,
     pages: Sequence[BaseRoute] | None = None,
+    jobs: Jobs | None = None,
 ) -> ASGIApp:
     """Return the application; without `live` and `pages` those of the package.
 
@@ -74,6 +76,7 @@ def build(
         live or Live(monitor),
         Rate(monitor.clock),
         access,
+        jobs,
     )
     own = [*routes(monitor), *account.routes(monitor, access)]
     table: list[BaseRoute] = [

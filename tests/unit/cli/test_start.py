@@ -33,6 +33,8 @@ CL = (OURS - {"clsh.cli.clsh", "clsh.cli.options"}) | {"clsh.cli.main"}
 CL_HELP = CL | {
     *("clsh.base.paths", "clsh.base.plugins", "clsh.cli.monitoring", *main.ROOMS),
     *("clsh.cli.monitoring.reaching", "clsh.cli.options", "clsh.nodes", "clsh.nodes.nodeset"),
+    *("clsh.cli.jobs", "clsh.cli.jobs.acting", "clsh.cli.jobs.options"),
+    *("clsh.jobs", "clsh.jobs.form.fields", "clsh.jobs.form.sbatch_options"),
 }
 
 

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from clsh.base.users import User
+from clsh.jobs.model import Request
 from clsh.monitor.model import Health, Line, Metric, Report, Sample, Silent, Sum
 from clsh.monitor.processes import Process
 from clsh.monitor.service import Monitor
 from clsh.monitor.settings import Rule
 from clsh.web.api.schemas import SCHEMAS
 from clsh.web.api.table import TABLE
+from tests.support.fake_jobs import FakeJobs
 from tests.support.web import TOKEN, Browser, a_control, a_monitor, an_app, tell
 
 if TYPE_CHECKING:
@@ -110,6 +113,8 @@ ANSWERS = {
     "/api/v1/processes": ["/api/v1/processes", "/api/v1/processes?cluster=red&node=n1"],
     "/api/v1/alerts": ["/api/v1/alerts"],
     "/api/v1/status": ["/api/v1/status"],
+    "/api/v1/jobs": ["/api/v1/jobs", "/api/v1/jobs?state=pending&sort=name"],
+    "/api/v1/jobs/{job}": ["/api/v1/jobs/1", "/api/v1/jobs/1?limit=0"],
     "/healthz": ["/healthz"],
     "/api/v1/me": ["/api/v1/me"],
     "/api/v1/users": ["/api/v1/users"],
@@ -120,7 +125,10 @@ ANSWERS = {
 
 @pytest.mark.usefixtures("told")
 async def test_every_answer_is_as_it_is_described() -> None:
-    browser = Browser(an_app(a_site(), a_control(facts={"store": "memory"})), uid=1234)
+    jobs = FakeJobs()
+    site, control = a_site(), a_control(facts={"store": "memory"})
+    browser = Browser(an_app(site, control, jobs=jobs), uid=1234)
+    await jobs.submit(User("root", is_admin=True), [Request(("true",), array=(1, 2))])
     described = {entry.path: entry.schema for entry in TABLE if entry.method == "GET"}
     assert ANSWERS.keys() == {path for path, schema in described.items() if schema}
     for path, addresses in ANSWERS.items():
@@ -179,14 +187,16 @@ POSTED: dict[str, list[bytes]] = {
     "/api/v1/welcome": [b""],
     "/api/v1/tokens": [b'{"name": "ci", "scope": "read", "days": 5}'],
     "/api/v1/tokens/{token}/remove": [b""],
+    "/api/v1/jobs": [b'{"jobs": [{"argv": "a", "memory": 5, "nodes": ["n1"]}], "owner": ""}'],
+    **{f"/api/v1/jobs/{{job}}/{act}": [b""] for act in ("cancel", "hold", "release", "requeue")},
 }
 
 
 @pytest.mark.usefixtures("told")
 async def test_status_and_media_of_every_answer_are_as_they_are_described() -> None:
     browser = Browser(
-        an_app(a_site(), a_control(owner_uid=1234)),
-        uid=1234,
+        an_app(a_site(), a_control(), jobs=FakeJobs()),
+        uid=0,
         headers={"authorization": f"Bearer {TOKEN}"},
     )
     paths = (await browser.ask("/api/openapi.json")).json["paths"]
@@ -196,7 +206,7 @@ async def test_status_and_media_of_every_answer_are_as_they_are_described() -> N
                 one for one in operation["responses"].items() if one[0].startswith("2")
             )
             ((media, shape),) = said["content"].items()
-            filled = path.format(cluster="red", node="n1", user="carol", token="ci")
+            filled = path.format(cluster="red", node="n1", user="carol", token="ci", job=1)
             address = ANSWERS.get(path, [filled])[0]
             for body in POSTED[path] if method == "post" else [b""]:
                 got = await browser.ask(address, method.upper(), body)

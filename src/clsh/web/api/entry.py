@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from clsh.access.service import Access
     from clsh.monitor.service import Monitor
     from clsh.web.answers import Answers
+    from clsh.web.api.jobs import Jobs
     from clsh.web.api.push import Rate
     from clsh.web.asking import Asked, Parameter
     from clsh.web.control import Control
@@ -28,6 +29,7 @@ class Site:
     live: Live
     rate: Rate
     access: Access
+    jobs: Jobs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Entry:
 
     `answer` returns JSON as Python has it, or a Made. It is `kept` for a version of the
     grid, for a second, or (`no`) made anew and never stored by anybody. `schema` and `body`
-    name schemas in `clsh.web.api.schemas`.
+    name schemas in `clsh.web.api.schemas`; with `lines` a body may also be plain text.
     """
 
     method: Literal["GET", "POST"]
@@ -49,4 +51,5 @@ class Entry:
     kept: Literal["version", "second", "no"] = "version"
     media: str = "application/json"
     body: str = ""
+    lines: bool = False
     status: int = 200

@@ -48,7 +48,7 @@ def _operation(entry: Entry) -> dict[str, object]:
         found["security"] = [{"token": []}]
     if entry.body:
         content: dict[str, object] = {"application/json": {"schema": _ref(entry.body)}}
-        if entry.access == "token":
+        if entry.lines:
             content["text/plain"] = {"schema": {"type": "string"}}
         found["requestBody"] = {"required": True, "content": content}
     return found

@@ -6,6 +6,10 @@ An answer has no fields but these, and all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
+
+from clsh.jobs.form.fields import FIELDS
+from clsh.jobs.model import JobState, TaskState
 
 Schema = Mapping[str, object]
 
@@ -72,6 +76,50 @@ _TOKEN = {
     "expires": NUMBER,
     "used": NUMBER,
 }
+
+_COUNT: Schema = {"type": "object", "additionalProperties": WHOLE}
+_JOB: Mapping[str, Schema] = {
+    "id": WHOLE,
+    "owner": TEXT,
+    "name": TEXT,
+    "kind": TEXT,
+    "command": TEXT,
+    "state": {"enum": list(get_args(JobState))},
+    "priority": WHOLE,
+    "submitted": NUMBER_OR_NULL,
+    "started": NUMBER_OR_NULL,
+    "ended": NUMBER_OR_NULL,
+    "counts": _COUNT,
+    "reason": TEXT,
+}
+_NATIVE: Mapping[str, Schema] = {
+    "words": _list(TEXT),
+    "list": _list(TEXT),
+    "nodes": _list(TEXT),
+    "environment": {"type": "object", "additionalProperties": TEXT},
+    "whole": WHOLE,
+    "signed": WHOLE,
+    "size": WHOLE,
+    "time": WHOLE,
+    "truth": TRUTH,
+}
+
+
+def _form() -> Schema:
+    """Return the fields of the form: each a text as people type it, or what JSON has for it."""
+    properties: dict[str, Schema] = {}
+    for field in FIELDS:
+        kinds = [TEXT, _NATIVE[field.kind]] if field.kind in _NATIVE else [TEXT]
+        told = f"{field.help}; {field.allowed()}"
+        shape: Schema = {"enum": list(field.choices)} if field.choices else {"anyOf": kinds}
+        properties[field.name] = {**shape, "description": told}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": ["argv"],
+        "additionalProperties": False,
+    }
+
 
 SCHEMAS: Mapping[str, Schema] = {
     "NodeRow": _object(**_NODE),
@@ -213,6 +261,41 @@ SCHEMAS: Mapping[str, Schema] = {
             },
         }
     ),
+    "JobRequest": _form(),
+    "Jobs": {
+        "type": "object",
+        "properties": {"jobs": _list(_ref("JobRequest")), "owner": TEXT},
+        "required": ["jobs"],
+        "additionalProperties": False,
+    },
+    "Submitted": _object(jobs=_list(WHOLE)),
+    "JobRow": _object(**_JOB),
+    "JobList": _object(
+        version=WHOLE,
+        total=WHOLE,
+        offset=WHOLE,
+        limit=WHOLE,
+        states=_COUNT,
+        jobs=_list(_ref("JobRow")),
+    ),
+    "TaskRow": _object(
+        index=WHOLE,
+        state={"enum": list(get_args(TaskState))},
+        attempt=WHOLE,
+        nodes=_list(_object(node=TEXT, ranks=WHOLE)),
+        why=TEXT,
+        started=NUMBER_OR_NULL,
+        ended=NUMBER_OR_NULL,
+        status={"type": ["integer", "null"]},
+        signal=TEXT,
+        reason=TEXT,
+        rss=WHOLE,
+        cancelled=TRUTH,
+    ),
+    "Job": _object(
+        version=WHOLE, **_JOB, request=_ref("JobRequest"), total=WHOLE, tasks=_list(_ref("TaskRow"))
+    ),
+    "Acted": _object(job=WHOLE, task={"type": ["integer", "null"]}),
     "Error": {
         "type": "object",
         "properties": {

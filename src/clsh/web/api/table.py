@@ -6,6 +6,7 @@ from clsh.web import views
 from clsh.web.api import grid, openapi, series
 from clsh.web.api.access_table import ACCESS
 from clsh.web.api.entry import Entry
+from clsh.web.api.job_table import JOBS
 from clsh.web.api.metrics import MEDIA, metrics
 from clsh.web.api.push import push
 from clsh.web.asking import Parameter
@@ -97,6 +98,7 @@ TABLE: tuple[Entry, ...] = (
         access="token",
         kept="no",
         body="Push",
+        lines=True,
     ),
     Entry(
         "POST",
@@ -109,6 +111,7 @@ TABLE: tuple[Entry, ...] = (
         status=202,
     ),
     *ACCESS,
+    *JOBS,
     Entry("GET", "/metrics", "The latest values as OpenMetrics", metrics, media=MEDIA),
     Entry(
         "GET",

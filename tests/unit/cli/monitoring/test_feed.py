@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clsh.base import client
 from clsh.base.errors import ClshError
 from clsh.base.messages import tr
-from clsh.cli import client
 from clsh.cli.monitoring.feed import FromManager, nodes_of_manager
 from clsh.cli.monitoring.view import Place, View
 from tests.unit.cli.monitoring.manager import ROW

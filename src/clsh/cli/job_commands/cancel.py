@@ -1,0 +1,22 @@
+"""`cl cancel`: end jobs, or tasks of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clsh.cli.jobs import acting
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "end jobs, or tasks of them"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Take the jobs."""
+    acting.arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it to each; returns 1 when one of them could not be."""
+    return acting.run("cancel", args)

@@ -1,0 +1,1 @@
+"""What the sub-commands of jobs have in common: numbers, options, words, ends."""

@@ -1,0 +1,332 @@
+"""What the options of sbatch mean for the fields of the form. Pure.
+
+A script runs once, on one node: its tasks (`-n`) are cores that it may start ranks on. Several
+nodes for one script are refused, because a parallel job starts its program on each of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from clsh.jobs.errors import RequestError
+from clsh.jobs.form import spelling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_TIME = re.compile(r"\d{1,9}", re.ASCII)
+_PATTERN = re.compile(r"%(\d*)(.?)")
+_GPUS = re.compile(r"(?:gpu:)?(?:[A-Za-z][\w.-]*:)?(\d{1,4})", re.ASCII)
+_DEPENDS = {"afterok": "ok", "afternotok": "notok", "afterany": "any"}
+_NICE = "100"
+_PAIRS = (
+    ("mem", "mem-per-cpu"),
+    ("requeue", "no-requeue"),
+    ("nice", "priority"),
+    ("chdir", "workdir"),
+    ("gres", "gpus"),
+)
+_PLAIN = {
+    "job-name": "name",
+    "error": "error",
+    "output": "output",
+    "input": "input",
+    "array": "array",
+    "chdir": "directory",
+    "workdir": "directory",
+    "nodelist": "nodes",
+    "priority": "priority",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An option that was given, and where: `line 3`."""
+
+    long: str
+    value: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a script is read with: the environment, the user and the script's name."""
+
+    environ: Mapping[str, str]
+    user: str
+    name: str
+
+
+@dataclass(slots=True)
+class Values:
+    """The fields as texts, where each was said, and what is not followed."""
+
+    fields: dict[str, str] = field(default_factory=dict[str, str])
+    lines: dict[str, str] = field(default_factory=dict[str, str])
+    warnings: list[str] = field(default_factory=list[str])
+
+    def put(self, name: str, value: str, setting: Setting) -> None:
+        """Set a field."""
+        self.fields[name], self.lines[name] = value, setting.where
+
+
+def fields(settings: Sequence[Setting], around: Around) -> Values:
+    """Return what options that each have a meaning ask for; raises RequestError."""
+    given: dict[str, Setting] = {}
+    for setting in settings:
+        before = given.get(setting.long)
+        if before and before.value != setting.value:
+            raise _wrong(
+                setting,
+                f"--{setting.long} is {setting.value!r}, but {before.value!r} on {before.where}",
+                hint="leave one of the two out",
+            )
+        given[setting.long] = setting
+    for one, other in _PAIRS:
+        if one in given and other in given:
+            raise _wrong(given[other], f"--{other} and --{one} do not go together", "leave one out")
+    values = Values()
+    for setting in given.values():
+        if plain := _PLAIN.get(setting.long):
+            values.put(plain, setting.value, setting)
+        elif setting.long in _MEANING:
+            _MEANING[setting.long](setting, values)
+    _sizes(given, values)
+    _files(given, values, around)
+    _mail(given, values)
+    if "export" in given:
+        _export(given["export"], values, around.environ)
+    return values
+
+
+def _wrong(setting: Setting, message: str, hint: str = "", name: str = "") -> RequestError:
+    return RequestError(name, f"{setting.where}: {message}", hint=hint)
+
+
+def _time(setting: Setting, values: Values) -> None:
+    text = setting.value
+    if text.upper() in {"UNLIMITED", "INFINITE", "0"}:
+        return
+    # A number alone is minutes there, seconds here.
+    values.put("time_limit", f"{text}m" if _TIME.fullmatch(text) else text, setting)
+
+
+def _dependency(setting: Setting, values: Values) -> None:
+    found: list[str] = []
+    for part in setting.value.split(","):
+        kind, _, jobs = part.partition(":")
+        how = _DEPENDS.get(kind)
+        if how is None or not jobs:
+            raise _wrong(
+                setting,
+                f"the dependency {part!r} has no equivalent here",
+                hint="afterok:JOB, afternotok:JOB or afterany:JOB",
+                name="after",
+            )
+        found += [f"{how}:{job}" for job in jobs.split(":")]
+    values.put("after", ",".join(found), setting)
+
+
+def _requeue(setting: Setting, values: Values) -> None:
+    values.put("restart", "start", setting)
+
+
+def _no_requeue(setting: Setting, values: Values) -> None:
+    values.put("restart", "none", setting)
+
+
+def _nice(setting: Setting, values: Values) -> None:
+    text = setting.value or _NICE
+    values.put("priority", text[1:] if text.startswith("-") else f"-{text}", setting)
+
+
+def _hold(setting: Setting, values: Values) -> None:
+    values.put("held", "yes", setting)
+
+
+def _signal(setting: Setting, values: Values) -> None:
+    name, at, _ = setting.value.removeprefix("B:").removeprefix("R:").partition("@")
+    values.put("checkpoint_signal", name, setting)
+    when = "not before the time limit" if at else "not by itself"
+    values.warnings.append(f"{setting.where}: {name} is sent when a checkpoint is wanted, {when}")
+
+
+def _gpus(setting: Setting, values: Values) -> None:
+    found = _GPUS.fullmatch(setting.value)
+    text = setting.value.partition("(")[0]
+    if setting.long == "gres" and text.partition(":")[0] != "gpu":
+        values.warnings.append(f"{setting.where}: --gres={text} is left out: only gpu is known")
+    elif text == "gpu":
+        values.put("gpus", "1", setting)
+    elif found is None:
+        raise _wrong(
+            setting,
+            f"--{setting.long} cannot be {setting.value!r}",
+            hint="a number of GPUs such as gpu:2",
+            name="gpus",
+        )
+    else:
+        values.put("gpus", found[1], setting)
+
+
+_MEANING: Mapping[str, Callable[[Setting, Values], None]] = {
+    "time": _time,
+    "dependency": _dependency,
+    "requeue": _requeue,
+    "no-requeue": _no_requeue,
+    "nice": _nice,
+    "hold": _hold,
+    "signal": _signal,
+    "gres": _gpus,
+    "gpus": _gpus,
+    "gpus-per-node": _gpus,
+    "gpus-per-task": _gpus,
+}
+
+
+def _sizes(given: Mapping[str, Setting], values: Values) -> None:
+    """Turn tasks, nodes and cores for each into the cores and the memory of one node."""
+    nodes = _count(given, "nodes")
+    if nodes > 1:
+        raise _wrong(
+            given["nodes"],
+            f"a script runs on one node here, and --nodes is {given['nodes'].value}",
+            hint="cl submit -n 8 --tasks-per-node 4 PROGRAM starts a program on several",
+            name="tasks",
+        )
+    tasks = _count(given, "ntasks")
+    on_node = _count(given, "ntasks-per-node")
+    if "ntasks" in given and "ntasks-per-node" in given and tasks > on_node:
+        raise _wrong(
+            given["ntasks"],
+            f"{tasks} tasks on one node, but --ntasks-per-node is {on_node}",
+            hint="a script runs on one node here",
+            name="tasks",
+        )
+    tasks = tasks if "ntasks" in given else on_node
+    cores = _count(given, "cpus-per-task")
+    saying = next(
+        (given[n] for n in ("cpus-per-task", "ntasks", "ntasks-per-node") if n in given), None
+    )
+    if saying:
+        values.put("slots", str(tasks * cores), saying)
+        variables = [f"SLURM_NTASKS={tasks}"]
+        if "cpus-per-task" in given:
+            variables.append(f"SLURM_CPUS_PER_TASK={cores}")
+        values.fields["environment"] = "\n".join(variables)
+    _memory(given, values, tasks * cores)
+
+
+def _count(given: Mapping[str, Setting], name: str) -> int:
+    """Return a number, 1 when it was not given; of a range (`2-4`) the least."""
+    setting = given.get(name)
+    if setting is None:
+        return 1
+    text = setting.value.partition("-")[0] if name == "nodes" else setting.value
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= 65536 and len(text) < 9):
+        raise _wrong(
+            setting,
+            f"--{name} cannot be {setting.value!r}",
+            hint="it must be a whole number from 1 to 65536",
+            name="slots",
+        )
+    return int(text)
+
+
+def _memory(given: Mapping[str, Setting], values: Values, cores: int) -> None:
+    setting = given.get("mem") or given.get("mem-per-cpu")
+    if setting is None:
+        return
+    # Slurm counts in MB unless told otherwise.
+    text = f"{setting.value}M" if setting.value.isdigit() else setting.value
+    try:
+        size = spelling.size(text)
+    except ValueError:
+        size = -1
+    if size < 0:
+        values.put("memory", setting.value, setting)  # the form says what is wrong with it
+    elif size == 0:
+        values.warnings.append(f"{setting.where}: --mem=0 is left out: name what it needs")
+    else:
+        per_core = setting.long == "mem-per-cpu"
+        values.put("memory", str(size * cores if per_core else size), setting)
+
+
+def _files(given: Mapping[str, Setting], values: Values, around: Around) -> None:
+    """Translate file patterns; without an error file, errors go where the output goes."""
+    for name in ("output", "error", "input"):
+        if name in given:
+            text = _translated(given[name], "array" in given, around, values.fields.get("name"))
+            values.put(name, text, given[name])
+    if "output" in given and "error" not in given:
+        values.put("error", values.fields["output"], given["output"])
+
+
+def _translated(setting: Setting, many: bool, around: Around, name: str | None) -> str:
+    # There each task of an array has a job number of its own (%j), and the array one (%A).
+    own = "%j_%t" if many else "%j"
+    meaning = {
+        "%": "%%",
+        "j": own,
+        "J": own,
+        "A": "%j",
+        "a": "%t",
+        "N": "%N",
+        "x": (name or around.name).replace("%", "%%").replace("/", "_"),
+        "u": around.user.replace("%", "%%"),
+    }
+
+    def one(found: re.Match[str]) -> str:
+        new = meaning.get(found[2])
+        if not new:
+            raise _wrong(
+                setting,
+                f"{found[0]} in --{setting.long} has no equivalent here",
+                hint="%j or %A job, %a task of an array, %N node, %x name, %u user, %% a percent"
+                " sign",
+                name=setting.long,
+            )
+        return new
+
+    return _PATTERN.sub(one, setting.value)
+
+
+def _mail(given: Mapping[str, Setting], values: Values) -> None:
+    user, kinds = given.get("mail-user"), given.get("mail-type")
+    asked = set(kinds.value.upper().split(",")) if kinds else {"ALL"}
+    if asked == {"NONE"}:
+        return
+    if user:
+        values.put("notify", user.value, user)
+    elif kinds:
+        values.warnings.append(f"{kinds.where}: --mail-type is left out: no --mail-user is named")
+    if user and kinds and not {"END", "ALL", "FAIL"} & asked:
+        values.warnings.append(f"{kinds.where}: mail is sent when the job ends")
+
+
+def _export(setting: Setting, values: Values, environ: Mapping[str, str]) -> None:
+    before = values.fields.get("environment")
+    found = spelling.environment(before) if before else {}
+    for part in setting.value.split(","):
+        name, equals, text = part.partition("=")
+        if name.upper() in {"ALL", "NONE", "NIL"} and not equals:
+            if name.upper() == "ALL":
+                values.warnings.append(
+                    f"{setting.where}: --export=ALL is left out: variables are sent by their names"
+                )
+        elif not spelling.is_variable(name):
+            raise _wrong(
+                setting,
+                f"--export cannot have {part!r}",
+                hint="NAME, NAME=VALUE or NONE, with commas between them",
+                name="environment",
+            )
+        elif equals:
+            found[name] = text
+        elif name in environ:
+            found[name] = environ[name]
+        else:
+            values.warnings.append(f"{setting.where}: {name} of --export is not set here")
+    values.put("environment", spelling.from_environment(found), setting)

@@ -1,0 +1,187 @@
+"""Scripts for sbatch: real ones, what wins, what is refused and with which line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clsh.jobs.errors import RequestError
+from clsh.jobs.form import reading, sbatch
+from clsh.jobs.form.sbatch_options import OPTIONS, said
+
+SCRIPTS = Path(__file__).parents[2] / "data/sbatch"
+EXPECTED: dict[str, Any] = json.loads((SCRIPTS / "expected.json").read_text(encoding="utf-8"))
+
+
+def read(*lines: str, head: str = "#!/bin/sh", **more: Any) -> sbatch.Read:
+    text = "\n".join([head, *(f"#SBATCH {line}" for line in lines), "true", ""])
+    return sbatch.read(text.encode(), "job.sh", **more)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_scripts_as_users_have_them(name: str) -> None:
+    text = (SCRIPTS / name).read_text(encoding="utf-8")
+    around: dict[str, Any] = {"environ": {"PATH": "/bin"}, "user": "alice"}
+    try:
+        found = sbatch.read(text.encode(), name, ["a b", "-x"], directory="/home/alice", **around)
+    except RequestError as error:
+        told: object = {"field": error.field, "error": str(error), "hint": error.hint}
+    else:
+        native = reading.native(found.request)
+        native["argv"] = ["TEXT" if word == text else word for word in found.request.argv]
+        told = {"request": native, "warnings": list(found.warnings)}
+    assert told == EXPECTED[name]
+
+
+def test_all_scripts_are_expected() -> None:
+    scripts = {path.name for path in SCRIPTS.iterdir()} - {"README.md", "expected.json"}
+    assert scripts == EXPECTED.keys()
+
+
+@pytest.mark.parametrize("head", ["#!/bin/sh", "#!/usr/bin/env bash", "#!/usr/bin/env -S sh -e"])
+def test_a_script_runs_with_its_name_and_words(head: str) -> None:
+    text = f'{head}\n#SBATCH -J x\nprintf \'<%s>\' "${{0##*/}}" "$@" "don\'t"\n'
+    found = sbatch.read(text.encode(), "job.sh", ["a b", "", "-n"])
+    done = subprocess.run(found.request.argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "<job.sh><a b><><-n><don't>"
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        ("#!/usr/bin/env python3", "import sys; print(*sys.argv[1:])"),
+        ("#!/usr/bin/perl", 'print "@ARGV\\n"'),
+    ],
+)
+def test_scripts_of_other_interpreters_run(head: str, line: str) -> None:
+    found = sbatch.read(f"{head}\n{line}\n".encode(), "x", ["-e", "b"])
+    done = subprocess.run(found.request.argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "-e b\n"
+
+
+def test_the_command_line_wins_over_the_script() -> None:
+    found = read("-J one", "--mem=1G", given=[("job-name", "two"), ("hold", "")])
+    assert (found.request.name, found.request.memory) == ("two", 1 << 30)
+    assert found.request.held
+
+
+def test_what_is_wrong_on_the_command_line_says_so() -> None:
+    with pytest.raises(RequestError, match="the command line: time_limit cannot be 'soon'"):
+        read(given=[("time", "soon")])
+
+
+def test_wrapped() -> None:
+    found = sbatch.read(sbatch.wrapped("echo $((1+1))"), "wrap")
+    done = subprocess.run(found.request.argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "field", "value"),
+    [
+        ("-t UNLIMITED", "time_limit", 0),
+        ("-t 90", "time_limit", 5400),
+        ("-t 90:30", "time_limit", 5430),
+        ("-t 1-2", "time_limit", 93600),
+        ("--no-requeue", "restart", "none"),
+        ("--nice=-5", "priority", 5),
+        ("--nice=5", "priority", -5),
+        ("--gres=gpu", "gpus", 1),
+        ("--gpus=h100:4", "gpus", 4),
+        ("-G 3", "gpus", 3),
+        ("--gres=fs:1", "gpus", 0),
+        ("--mem=0", "memory", 0),
+        ("-N 1-1 -n 3 -c 2", "slots", 6),
+        ("--mail-user=a@example.org --mail-type=NONE", "notify", ()),
+        ("--mail-user=a@example.org", "notify", ("a@example.org",)),
+        ("--mail-type=ALL", "notify", ()),
+        ("-o %u/%%x%3a", "output", "ann/%%x%t"),
+        ("-J 50% -o %x", "output", "50%%"),
+        ("-J a/b -o %x", "output", "a_b"),
+        ("--export=A=1,B=2 -n 2", "environment", {"SLURM_NTASKS": "2", "A": "1", "B": "2"}),
+    ],
+)
+def test_options(option: str, field: str, value: object) -> None:
+    assert getattr(read(option, user="ann").request, field) == value
+
+
+@pytest.mark.parametrize(
+    ("option", "warning"),
+    [
+        ("--gres=fs:1", "line 2: --gres=fs:1 is left out"),
+        ("--mem=0", "line 2: --mem=0 is left out"),
+        ("--mail-type=ALL", "no --mail-user is named"),
+        ("--mail-type=BEGIN --mail-user=a", "line 2: mail is sent when the job ends"),
+        ("--export=ALL", "line 2: --export=ALL is left out"),
+        ("--signal=USR1", "not by itself"),
+        ("stray", "line 2: stray is not known"),
+    ],
+)
+def test_warnings(option: str, warning: str) -> None:
+    assert any(warning in told for told in read(option).warnings)
+
+
+@pytest.mark.parametrize(
+    ("lines", "field", "message"),
+    [
+        (["-n 2", "--ntasks=3"], "", "line 3: --ntasks is '3', but '2' on line 2"),
+        (["--mem=1G", "--mem-per-cpu=1G"], "", "line 3: --mem-per-cpu and --mem do not go"),
+        (["--no-requeue", "--requeue"], "", "line 2: --no-requeue and --requeue do not go"),
+        (["-N 2-4"], "tasks", "line 2: a script runs on one node here, and --nodes is 2-4"),
+        (["-n 8 --ntasks-per-node=4"], "tasks", "line 2: 8 tasks on one node"),
+        (["-n many"], "slots", "line 2: --ntasks cannot be 'many'"),
+        (["", "-a 1-"], "array", "line 3: array cannot be '1-'"),
+        (["--mem=1X"], "memory", "line 2: memory cannot be '1X'"),
+        (["-d singleton"], "after", "line 2: the dependency 'singleton' has no equivalent"),
+        (["-d afterok"], "after", "line 2: the dependency 'afterok'"),
+        (["-d afterok:x"], "after", "line 2: after cannot be 'ok:x'"),
+        (["-o %q"], "output", "line 2: %q in --output has no equivalent"),
+        (["-o 5%"], "output", "line 2: % in --output has no equivalent"),
+        (["-o %u"], "output", "line 2: %u in --output has no equivalent"),
+        (["--gres=gpu:x"], "gpus", "line 2: --gres cannot be 'gpu:x'"),
+        (["--export=1A"], "environment", "line 2: --export cannot have '1A'"),
+        (["-J 'a"], "", "line 2: no closing quotation"),
+        (["--mem"], "", "line 2: --mem needs a value"),
+        (["-t soon"], "time_limit", "line 2: time_limit cannot be 'soon'"),
+    ],
+)
+def test_errors_name_the_line(lines: list[str], field: str, message: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(message)) as caught:
+        read(*lines)
+    assert caught.value.field == field
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (b"\x7fELF\0", "not a script in UTF-8"),
+        (b"#!/bin/sh\n\xff", "not a script in UTF-8"),
+        (b"#!/bin/sh\n" + b"#" * sbatch.MOST_SCRIPT, "more than the 102,400 of a script"),
+        (b"#!/bin/sh\r\n", "bad '#!' line"),
+        (b"#!/usr/bin/env node\n", "x is for /usr/bin/env, which cannot be given a script"),
+        (b"#!/usr/bin/Rscript\n", "x is for /usr/bin/Rscript, which cannot"),
+    ],
+)
+def test_scripts_that_cannot_be_sent(script: bytes, message: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(message)) as caught:
+        sbatch.read(script, "x")
+    assert caught.value.field == "argv"
+    assert caught.value.hint
+
+
+def test_a_field_that_no_line_named_is_at_fault_by_itself() -> None:
+    with pytest.raises(RequestError, match=r"^directory cannot be"):
+        read(directory="a\nb")
+
+
+def test_the_options_are_said_and_different() -> None:
+    assert len({option.long for option in OPTIONS}) == len(OPTIONS)
+    shorts = [option.short for option in OPTIONS if option.short]
+    assert len(set(shorts)) == len(shorts)
+    assert all(said(option.why) for option in OPTIONS if option.why)
