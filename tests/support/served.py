@@ -15,9 +15,12 @@ from clsh.web import serve
 from clsh.web.app import build
 from clsh.web.control import Control
 from tests.support.pictured import Pictured
+from tests.support.queued import Known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tests.support.queued import Queued
 
 
 class Served:
@@ -36,8 +39,10 @@ class Served:
 
 
 @contextmanager
-def served(clusters: Mapping[str, Sequence[str]], lost: Sequence[str] = ()) -> Iterator[Served]:
-    """Serve an invented grid on a free port of loopback."""
+def served(
+    clusters: Mapping[str, Sequence[str]], lost: Sequence[str] = (), jobs: Queued | None = None
+) -> Iterator[Served]:
+    """Serve an invented grid on a free port of loopback; `jobs` to whom a cookie names."""
     ready = threading.Event()
     held: list[tuple[Served, asyncio.Event]] = []
 
@@ -53,7 +58,8 @@ def served(clusters: Mapping[str, Sequence[str]], lost: Sequence[str] = ()) -> I
         loop = asyncio.get_running_loop()
         held.append((Served(monitor, f"http://{address}", loop), stopping))
         ready.set()
-        await serve.serve(build(monitor, control), [listening], stopping)  # type: ignore[arg-type]  # as far as pages ask
+        app = build(monitor, control, jobs=jobs)  # type: ignore[arg-type]  # as far as pages ask
+        await serve.serve(Known(app), [listening], stopping)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()

@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
     from clsh.monitor.service import Monitor
     from clsh.web.control import Control
+    from clsh.web.pages.jobs import Service
 
 _log = logging.getLogger(__name__)
 
 LIVE = "/live"
-# Pages that anybody may read; one that is not here is not served.
+# Pages that anybody may read, and those of users; one that is not here is not served.
 PAGES = (
     "/",
     "/c/{cluster}",
@@ -47,6 +48,7 @@ PAGES = (
     "/compare",
     "/static/{name}",
 )
+USER_PAGES = ("/jobs", "/jobs/new", "/jobs/{job}", "/jobs/{job}/{index}/{stream}")
 _PROBLEM = "application/problem+json"
 
 
@@ -54,6 +56,7 @@ def build(
     monitor: Monitor,
     control: Control,
     *,
+    jobs: Service | None = None,
     live: Live | None = None,
     pages: Sequence[BaseRoute] | None = None,
 ) -> ASGIApp:
@@ -64,7 +67,7 @@ def build(
     table: list[BaseRoute] = [
         *(_api_route(site, entry) for entry in TABLE),
         WebSocketRoute(LIVE, site.live.__call__),
-        *map(_declared, routes(monitor) if pages is None else pages),
+        *map(_declared, routes(monitor, jobs) if pages is None else pages),
     ]
     router = Router(table)
     return Guard(router, security.allowed_hosts(control.listen, control.names))
@@ -121,10 +124,10 @@ async def _body(request: Request) -> bytes:
 
 
 def _declared(route: BaseRoute) -> BaseRoute:
-    """Return a page that is public; a page that nobody declared is a bug of ours."""
+    """Return a page that is public or a user's; one that nobody declared is a bug of ours."""
     path = getattr(route, "path", "")
-    if path not in PAGES:
-        raise LookupError(f"the page {path!r} is not declared in {__name__}.PAGES")
+    if path not in PAGES + USER_PAGES:
+        raise LookupError(f"the page {path!r} is not declared in {__name__}")
     return route
 
 

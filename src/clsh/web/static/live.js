@@ -13,6 +13,8 @@
   let again = false;
   let last = 0;
   let sparks = Date.now();
+  let seen = null; // the version of what is shown, where the page says so
+  let whole = 0;
 
   function show(state) {
     const text = state === "live" ? page.say("live") : page.say("stale", { time: words.clock(fresh / 1000) });
@@ -92,9 +94,12 @@
         address.searchParams.set("sparks", "1");
         sparks = Date.now();
       }
+      // Now and then all of it: times go on though nothing happens.
+      if (seen !== null && Date.now() - whole < 15000) address.searchParams.set("seen", seen);
+      else whole = Date.now();
       const answer = await fetch(address, { cache: "no-cache" });
       if (!answer.ok) throw new Error(String(answer.status));
-      apply(await answer.json());
+      if (answer.status !== 204) apply(await answer.json());
       fresh = Date.now();
       show("live");
     } catch {
@@ -112,6 +117,8 @@
     }
     if (!heat.update(body.heat)) location.reload();
     charts.update(body);
+    seen = body.seen ?? null;
+    document.dispatchEvent(new CustomEvent("news", { detail: body }));
   }
 
   let waiting = 0;
@@ -144,7 +151,7 @@
   setInterval(() => {
     const open = socket?.readyState === WebSocket.OPEN;
     const quiet = Date.now() - last;
-    if (quiet > Math.max(pace, page.interval * 1000) && (!open || page.follows)) soon();
+    if (page.polls ? quiet > pace : quiet > Math.max(pace, page.interval * 1000) && (!open || page.follows)) soon();
     if (Date.now() - fresh > patience) show("stale");
   }, 1000);
 
@@ -221,8 +228,6 @@
   });
 
   document.documentElement.classList.add("js");
-  if (page.wish) {
-    show("live");
-    connect();
-  }
+  if (page.wish || page.polls) show("live");
+  if (page.wish) connect();
 })();
