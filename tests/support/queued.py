@@ -63,7 +63,9 @@ class Queued:
         """Add a job whose state follows from its tasks, unless it is said."""
         number = len(self.found) + 1
         indexes = request.array or (0,)
-        own = [replace(task, job=number) for task in tasks] or [Task(number, one) for one in indexes]
+        own = [replace(task, job=number) for task in tasks] or [
+            Task(number, one) for one in indexes
+        ]
         job = Job(number, owner, request, "pending", time.time() - ago)
         self.found[number] = (job, own)
         self._fold(number, values)
@@ -89,7 +91,13 @@ class Queued:
         states = set(counts)
         state = "running"
         if states <= ENDED:
-            state = "done" if states == {"done"} else "cancelled" if states == {"cancelled"} else "failed"
+            state = (
+                "done"
+                if states == {"done"}
+                else "cancelled"
+                if states == {"cancelled"}
+                else "failed"
+            )
         elif states == {"pending"}:
             state = "held" if job.request.held else "pending"
         begun = [task.started for task in tasks if task.started]
@@ -203,12 +211,12 @@ def some(queue: Queued, owner: str = "alice", now: float = 0.0) -> Queued:
         Task(0, 0, "running", 1, on("node1", "node2", ranks=8), why, now - 8040, rss=3 << 30),
         ago=8100.0,
     )  # fmt: skip
-    sweep = Request(("./sweep", "--one"), "batch", "param-sweep", array=tuple(range(120)), at_once=8)
+    sweep = Request(
+        ("./sweep", "--one"), "batch", "param-sweep", array=tuple(range(120)), at_once=8
+    )
     queue.add(owner, sweep, *(_swept(index, now) for index in range(120)), ago=2400.0)
     train = Request(("python3", "train.py"), name="train-small", memory=64 << 30)
-    queue.add(
-        owner, train, Task(0, 0, why="needs 64 GB: node1, node2 are busy until about 12:40")
-    )
+    queue.add(owner, train, Task(0, 0, why="needs 64 GB: node1, node2 are busy until about 12:40"))
     queue.add(
         owner, Request(("./pi", "1000000"), name="pi", output="pi-%j.out"),
         Task(0, 0, "done", 1, on("node4"), "round robin", now - 5000, now - 4998.1, 0, rss=9 << 20),

@@ -6,6 +6,7 @@
   const holder = mark.parentElement;
   const pace = Number(document.body.dataset.pace) * 1000 || 1000;
   const patience = (3 * page.interval + 5) * 1000;
+  const moves = page.polls || page.wish !== null;
   let socket = null;
   let retry = 1000;
   let fresh = Date.now();
@@ -123,7 +124,7 @@
 
   let waiting = 0;
   function soon() {
-    if (waiting) return;
+    if (waiting || !moves) return;
     waiting = setTimeout(() => {
       waiting = 0;
       if (document.visibilityState === "visible") update();
@@ -151,6 +152,7 @@
   setInterval(() => {
     const open = socket?.readyState === WebSocket.OPEN;
     const quiet = Date.now() - last;
+    if (!moves) return;
     if (page.polls ? quiet > pace : quiet > Math.max(pace, page.interval * 1000) && (!open || page.follows)) soon();
     if (Date.now() - fresh > patience) show("stale");
   }, 1000);
@@ -193,7 +195,7 @@
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
       event.preventDefault();
       swap(link.href, link.dataset.swap);
-    } else if (event.target.closest("#refresh")) {
+    } else if (moves && event.target.closest("#refresh")) {
       event.preventDefault();
       update();
     }
@@ -228,6 +230,6 @@
   });
 
   document.documentElement.classList.add("js");
-  if (page.wish || page.polls) show("live");
+  if (moves) show("live");
   if (page.wish) connect();
 })();

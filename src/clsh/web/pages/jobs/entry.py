@@ -100,9 +100,21 @@ async def _filled(
     if like == "none" or not number:
         return {}, 0
     job, _ = await service.job(user, number)
-    texts = form.texts(job.request)
-    left_out = (_OWN,) if like else _ONCE
-    return {name: text for name, text in texts.items() if name not in left_out}, number
+    return _typed_again(form.texts(job.request), (_OWN,) if like else _ONCE), number
+
+
+def _typed_again(texts: Mapping[str, str], left_out: Sequence[str]) -> dict[str, str]:
+    """Return what has to be typed to ask for the same; what is usual is left to be guessed."""
+    guessed = {
+        "metric": "nodes" not in texts,
+        "again": "restart" not in texts,
+        "kind": False,
+    }
+    return {
+        name: text
+        for name, text in texts.items()
+        if name not in left_out and not (text == BY_NAME[name].default and guessed.get(name, True))
+    }
 
 
 def _grouped() -> list[tuple[str, ...]]:

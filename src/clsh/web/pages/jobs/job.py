@@ -202,5 +202,5 @@ def _asked_for(words: Words, job: Job) -> list[tuple[str, str]]:
     return [
         (words.said(BY_NAME[name].label), visible(text))
         for name, text in form.texts(job.request).items()
-        if name != "argv" and text
+        if name == "kind" or (name != "argv" and text != BY_NAME[name].default)
     ]

@@ -132,7 +132,7 @@ def _row(asked: Asked, job: Job, tasks: Sequence[Task]) -> Row:
         states.taken(words, job),
         job.submitted,
         round(_BAR * ended / many) if job.request.kind == "batch" else None,
-        state in {"failed", "lost", "unknown"},
+        state in {"failed", "lost", "unknown"} or "failed" in job.counts,
     )
 
 
@@ -158,7 +158,7 @@ def _heads(asked: Asked, user: User) -> list[tuple[str, str, str, str]]:
     """Return class, text, address and direction of each head; "" for an address: not sortable."""
     words = asked.words
     columns = [
-        ("id", words.said("Job"), ""),
+        ("id", words.said("Job"), "t"),
         ("name", words.said("Name"), "t"),
         *([("owner", words.said("Owner"), "t")] if user.is_admin else []),
         ("", words.said("Kind"), "t wide"),
