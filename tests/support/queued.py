@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from clsh.base.users import User
-from clsh.jobs.errors import NoJobError, NotNowError
+from clsh.jobs.errors import NoJobError
 from clsh.jobs.model import ENDED, Job, Place, Request, Task
 from clsh.jobs.wish import Listing
 

@@ -184,7 +184,7 @@ def _options(words: Words, field: Field) -> list[tuple[str, str]]:
             "parallel": words.said("parallel: ranks of MPI that start together"),
         },
         "metric": {
-            "": words.said("as usual: the load, or the nodes that are named"),
+            "": words.said("as usual: load, or the named nodes"),
             "load": words.said("load average of a core"),
             "queue": words.said("runnable processes of a core"),
             "load+memory": words.said("load and memory together"),

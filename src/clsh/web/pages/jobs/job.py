@@ -15,6 +15,8 @@ from clsh.web.pages.spans import Span
 from clsh.web.pages.words import quantity, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clsh.base.errors import ClshError
     from clsh.base.users import User
     from clsh.jobs.model import Job, Task
@@ -51,37 +53,22 @@ async def page(
     job, found = await service.job(user, number)
     chosen = tasks.chosen(found, asked.query.get("task", ""))
     asked = replace(asked, span=_span(asked, job, chosen))
-    state = states.shown(job)
     tails = {
         "output": await tail.read(service, user, chosen, "output", words),
         "error": await tail.read(service, user, chosen, "error", words),
     }
     nodes = resources.nodes(monitor.grid, chosen)
-    charts = resources.charts(asked, nodes) if chosen.started else []
+    charts = resources.charts(asked, nodes, now=not chosen.ended) if chosen.started else []
     table = tasks.table(asked, job, found, chosen) if len(found) > 1 else None
     values: dict[str, object] = {
-        "job": job,
+        **_said(words, job, found),
         "visible": visible,
-        "name": visible(job.request.name),
-        "state": states.word(words, state),
-        "look": states.look(state),
-        "why": states.reason(words, job, found),
-        "taken": states.taken(words, job),
-        "nodes": nodes_of(found if len(found) <= tasks.ROWS else [chosen]),
         "problem": (words.said(str(problem)), words.said(problem.hint)) if problem else ("", ""),
         "acts": _acts(words, job, chosen if "task" in asked.query and table else None),
         "again_link": asked.link("/jobs/new", like=str(job.id)),
         "jobs_link": asked.link("/jobs"),
         "owner_link": asked.link("/jobs", owner=job.owner) if user.is_admin else "",
         "action": asked.link(),
-        "moments": _moments(words, job),
-        "life": timeline.life(job, words.now),
-        "counts": timeline.counts(job),
-        "counted": [
-            (states.word(words, name), number)
-            for name, number in job.counts.items()
-            if number and table
-        ],
         "task": chosen,
         "table": table,
         "tails": tails,
@@ -89,8 +76,6 @@ async def page(
         "files": _files(job, chosen),
         "places": resources.places(asked, monitor.grid, chosen),
         "facts": _facts(words, chosen, many=table is not None),
-        "asked_for": _asked_for(words, job),
-        "argv": [visible(one) for one in job.request.argv],
         "keys": [chart.key for chart in charts],
         "legend": [(node.name, asked.to_node(node.cluster, node.name)) for node in nodes],
         "whole_link": asked.link(start=None, end=None) if "start" in asked.query else "",
@@ -108,6 +93,30 @@ async def page(
         # Only a page that cannot change before the jobs do says which of their versions it has.
         news={"texts": _texts(tails), **({} if live else {"seen": seen})},
     )
+
+
+def _said(words: Words, job: Job, found: Sequence[Task]) -> dict[str, object]:
+    """Return what is said of the whole job: its state and why, its life, what was asked for."""
+    state = states.shown(job)
+    return {
+        "job": job,
+        "name": visible(job.request.name),
+        "state": states.word(words, state),
+        "look": states.look(state),
+        "why": states.reason(words, job, found),
+        "taken": states.taken(words, job),
+        "nodes": nodes_of(found),
+        "moments": _moments(words, job),
+        "life": timeline.life(job, words.now),
+        "counts": timeline.counts(job),
+        "counted": [
+            (states.word(words, name), number)
+            for name, number in job.counts.items()
+            if number and len(found) > 1
+        ],
+        "asked_for": _asked_for(words, job),
+        "argv": [visible(one) for one in job.request.argv],
+    }
 
 
 def _span(asked: Asked, job: Job, task: Task) -> Span:
@@ -183,7 +192,8 @@ def _facts(words: Words, task: Task, *, many: bool) -> list[tuple[str, str]]:
     """Return what is known of the chosen task."""
     found = [(words.said("Task"), str(task.index))] if many else []
     found.append((words.said("State"), states.word(words, task.state)))
-    if text := states.why(words, task) if many else "":
+    text = states.why(words, task) if many else ""
+    if text and text != states.ending(words, task):
         found.append((words.said("Why"), text))
     if task.state in {"done", "failed"}:
         ended = states.ending(words, task) or words.tr("exit {status}", status=0)

@@ -60,6 +60,7 @@ async def page(service: Service, details: Details, user: User, asked: Asked) -> 
     everything = await service.jobs(user, Wish(limit=1)) if filtered else found
     values: dict[str, object] = {
         "user": user,
+        "visible": visible,
         "states": everything.states,
         "running": everything.states.get("running", 0),
         "queued": sum(everything.states.get(one, 0) for one in states.GROUPS["queued"]),
@@ -110,8 +111,8 @@ async def _failed_today(
     if not everything.states.get("failed"):
         return 0, False
     failed = await service.jobs(user, Wish(states=frozenset({"failed"}), limit=_LOOKED_AT))
-    count = sum(job.ended > asked.words.now - _DAY_S for job in failed.jobs)
-    return count, count == _LOOKED_AT < failed.total
+    recent = [job.ended > asked.words.now - _DAY_S for job in failed.jobs]
+    return sum(recent), failed.total > len(recent) and recent[-1]
 
 
 def _row(asked: Asked, job: Job, tasks: Sequence[Task]) -> Row:

@@ -47,25 +47,21 @@ async def fields(asking: Asking) -> dict[str, str]:
 
 def request(given: Mapping[str, str]) -> tuple[Request | None, dict[str, RequestError]]:
     """Return the request that the fields ask for, or what is wrong with each of them."""
-    texts = {
-        field.name: given[field.name]
-        for field in FIELDS
-        if field.name in given and field.name != "key"
-    }
+    texts = {field.name: given[field.name] for field in FIELDS if field.name in given}
+    texts["key"] = key(given.get("token", ""), given)
     wrong: dict[str, RequestError] = {}
-    while len(wrong) <= len(FIELDS):
+    while True:  # each round finds another field
         try:
-            made = form.read(texts | {"key": key(given.get("token", ""), given)})
+            made = form.read(texts)
         except RequestError as error:
             if error.field in wrong:  # what it stands for now is not what was typed
-                break
+                return None, wrong
             wrong[error.field] = error
             texts.pop(error.field, None)
             if error.field == "argv":
                 texts["argv"] = "true"  # so that the other fields are looked at too
         else:
             return (None if wrong else made), wrong
-    return None, wrong
 
 
 def token() -> str:

@@ -10,6 +10,8 @@ from clsh.web.pages.figures.charts import Chart, Want, busy, less, plain
 from clsh.web.pages.figures.overview import memory_parts, memory_used, of_values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clsh.jobs.model import Task
     from clsh.monitor.grid import Grid, NodeState
     from clsh.web.pages.asked import Asked
@@ -38,13 +40,19 @@ def _find(grid: Grid, name: str) -> NodeState | None:
     return next((one.nodes[name] for one in views.clusters(grid) if name in one.nodes), None)
 
 
-def charts(asked: Asked, shown: list[NodeState]) -> list[Chart]:
-    """Return load, CPU, memory and network, with a line for each node."""
+def charts(asked: Asked, shown: list[NodeState], *, now: bool) -> list[Chart]:
+    """Return load, CPU, memory and network, with a line for each node.
+
+    With `now` the titles have the values of this moment, which are the task's while it runs.
+    """
     words = asked.words
     cores = sum(node.cores or 0 for node in shown) if len(shown) == 1 else 0
 
     def one(node: NodeState, *names: str) -> tuple[Series, ...]:
         return tuple(Series(node.cluster, node.name, name) for name in names)
+
+    def values(of: Callable[[NodeState], float | None]) -> tuple[float | None, ...]:
+        return tuple(of(node) for node in shown) if now else ()
 
     if not shown:
         return []
@@ -54,7 +62,7 @@ def charts(asked: Asked, shown: list[NodeState]) -> list[Chart]:
             words.said("Load"),
             "",
             tuple(Want(node.name, one(node, "load_one"), plain) for node in shown),
-            tuple(of_values(node.values)("load_one") for node in shown),
+            values(lambda node: of_values(node.values)("load_one")),
             words.tr("of {n} cores", n=f"{cores:,}") if cores else "",
             cores or None,
         ),
@@ -63,7 +71,7 @@ def charts(asked: Asked, shown: list[NodeState]) -> list[Chart]:
             words.said("CPU"),
             "%",
             tuple(Want(node.name, one(node, "cpu_idle"), busy) for node in shown),
-            tuple(node.cpu_busy for node in shown),
+            values(lambda node: node.cpu_busy),
             top=100,
         ),
         Chart(
@@ -71,13 +79,13 @@ def charts(asked: Asked, shown: list[NodeState]) -> list[Chart]:
             words.said("Memory"),
             "bytes",
             tuple(Want(node.name, one(node, *memory_parts(node.values)), less) for node in shown),
-            tuple(memory_used(of_values(node.values), node.values) for node in shown),
+            values(lambda node: memory_used(of_values(node.values), node.values)),
         ),
         Chart(
             "network",
             words.said("Network in"),
             "bytes/s",
             tuple(Want(node.name, one(node, "bytes_in"), plain) for node in shown),
-            tuple(of_values(node.values)("bytes_in") for node in shown),
+            values(lambda node: of_values(node.values)("bytes_in")),
         ),
     ]

@@ -66,7 +66,7 @@ def word(words: Words, state: str) -> str:
 def ending(words: Words, task: Task) -> str:
     """Return how a task ended, "" when there is nothing to say: `exit 1`, `signal KILL`."""
     if task.signal:
-        return words.tr("signal {name}", name=task.signal)
+        return words.tr("signal {name}", name=visible(task.signal))
     return words.tr("exit {status}", status=task.status) if task.status else ""
 
 

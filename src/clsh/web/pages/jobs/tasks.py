@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from clsh.jobs.model import Job, Task
     from clsh.web.pages.asked import Asked
 
-ROWS = 50
+ROWS = 20  # so few that what the chosen one writes is not far below
 STATES: tuple[TaskState, ...] = get_args(TaskState)
 # Of many tasks that one is looked at first which needs it most.
 _FIRST = ("running", "unknown", "failed", "lost", "starting", "done", "cancelled", "pending")
@@ -88,13 +88,13 @@ def table(asked: Asked, job: Job, tasks: Sequence[Task], shown: Task) -> Table:
 def _row(asked: Asked, task: Task, shown: Task) -> Row:
     words = asked.words
     names = dict.fromkeys(place.node for place in task.places)
-    ended = states.ending(words, task)
+    ended, why = states.ending(words, task), states.why(words, task)
     return Row(
         task.index,
         asked.link(task=str(task.index)),
         states.word(words, task.state),
         states.look(task.state),
-        states.why(words, task),
+        "" if why == ended else why,
         task.attempt,
         fold(names) if names else "",
         ended or (words.tr("exit {status}", status=0) if task.state == "done" else ""),
