@@ -48,7 +48,7 @@ async def test_every_answer_has_the_security_headers() -> None:
         got = await browser.ask(path)
         assert got.headers["content-security-policy"] == CSP
         assert got.headers["x-content-type-options"] == "nosniff"
-        assert got.headers["referrer-policy"] == "no-referrer"
+        assert got.headers["referrer-policy"] == "same-origin"
         assert got.headers["cache-control"] in {"no-cache", "no-store"}
         assert "access-control-allow-origin" not in got.headers
 

@@ -71,7 +71,7 @@ async def page(
     given, like = await _filled(service, user, asked, number)
     if typed:
         given, like = typed.given, 0
-    wrong = typed.wrong if typed else {}
+    wrong: Mapping[str, RequestError] = typed.wrong if typed else {}
     known = hints(monitor.grid, asked.words, number)
     groups = [
         (title, [_line(asked.words, BY_NAME[name], given, known, wrong) for name in names])
