@@ -146,7 +146,8 @@ def _line(
     everywhere = len(field.kinds) == len(BY_NAME["kind"].choices)
     return Line(
         field.name,
-        words.said(field.label),
+        # Alone it would be taken for the head of the monitoring's cells, which says the same.
+        words.said("Choose nodes by") if field.name == "metric" else words.said(field.label),
         _control(field),
         _help(words, field),
         known.get(field.name, ""),

@@ -133,7 +133,7 @@ def _row(asked: Asked, job: Job, tasks: Sequence[Task]) -> Row:
         states.taken(words, job),
         job.submitted,
         round(_BAR * ended / many) if job.request.kind == "batch" else None,
-        state in {"failed", "lost", "unknown"} or "failed" in job.counts,
+        state in {"failed", "lost", "unknown"} or bool(job.counts.get("failed")),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a form sends: its fields, and the request for a job that they make, or what is wrong."""
+"""What the form of a job sends: the request that its fields make, or what is wrong with each."""
 
 from __future__ import annotations
 
@@ -6,43 +6,17 @@ import hashlib
 import re
 import secrets
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from clsh.jobs import form
 from clsh.jobs.errors import RequestError
 from clsh.jobs.fields import FIELDS
-from clsh.web.asking import RefusedError
-from clsh.web.security import LARGEST_BODY, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.requests import Request as Asking
-
     from clsh.jobs.model import Request
 
-_MEDIA = "application/x-www-form-urlencoded"
-_MOST_FIELDS = 100
 _TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
-
-
-async def fields(asking: Asking) -> dict[str, str]:
-    """Return the fields of a form; raises RefusedError for what no form of ours sends."""
-    if asking.headers.get("content-type", "").partition(";")[0].strip().lower() != _MEDIA:
-        raise RefusedError(415, f"a form is sent as {_MEDIA}")
-    body = bytearray()
-    async for chunk in asking.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise too_large()
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict",
-            max_num_fields=_MOST_FIELDS,
-        )  # fmt: skip
-    except ValueError as error:
-        raise RefusedError(400, "the form cannot be read") from error
-    return dict(pairs)
 
 
 def request(given: Mapping[str, str]) -> tuple[Request | None, dict[str, RequestError]]:

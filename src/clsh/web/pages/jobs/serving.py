@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clsh.base.errors import ClshError, NodeError, NotAllowedError
-from clsh.jobs.errors import NoJobError, RequestError
+from clsh.jobs.errors import NoJobError, NotNowError, RequestError
 from clsh.web.answers import Kept, reply
 from clsh.web.asking import RefusedError
+from clsh.web.bodies import read_form
 from clsh.web.pages.asked import Page
 from clsh.web.pages.drawing import LONGEST_QUERY, draw, language_of, understand
 from clsh.web.pages.jobs import entry, files, job, listing, posted
@@ -73,6 +74,10 @@ class _Desk:
                 return await answer(user, request, asked)
             except NoJobError as error:
                 return await self._draw(request, asked, _missing(asked, error), 404)
+            except RefusedError:
+                raise
+            except ClshError as error:
+                raise RefusedError(_status(error), str(error), hint=error.hint) from error
 
         return endpoint
 
@@ -91,7 +96,7 @@ class _Desk:
 
     async def submit(self, user: User, request: Request, asked: Asked) -> Response:
         """Take a form, or show it again with what is wrong in it."""
-        given = await posted.fields(request)
+        given = await read_form(request)
         made, wrong = posted.request(given)
         problem: ClshError | None = None
         if made:
@@ -117,7 +122,7 @@ class _Desk:
 
     async def act(self, user: User, request: Request, asked: Asked) -> Response:
         """Do something with a job, or show why that cannot be done."""
-        given = await posted.fields(request)
+        given = await read_form(request)
         number, name = files.number(asked.names["job"]), given.get("act", "")
         if name not in ACTS:
             raise RefusedError(400, f"a job can be told to: {', '.join(ACTS)}")
@@ -143,10 +148,7 @@ class _Desk:
     async def file(self, user: User, _: Request, asked: Asked) -> Response:
         """Answer with a file that a task has written."""
         number = files.number(asked.names["job"])
-        try:
-            return await files.download(self._service, user, number, dict(asked.names))
-        except NodeError as error:
-            raise RefusedError(502, str(error), hint=error.hint) from error
+        return await files.download(self._service, user, number, dict(asked.names))
 
     def _has_seen(self, asked: Asked) -> bool:
         """Tell whether an open page has all that there is."""
@@ -181,9 +183,8 @@ def _nothing_new() -> Response:
 
 
 def _status(error: ClshError) -> int:
-    if isinstance(error, NotAllowedError):
-        return 403
-    return 502 if isinstance(error, NodeError) else 409
+    known = ((NotAllowedError, 403), (NotNowError, 409), (NodeError, 502))
+    return next((status for kind, status in known if isinstance(error, kind)), 503)
 
 
 def _missing(asked: Asked, error: NoJobError) -> Page:

@@ -87,15 +87,18 @@ def reason(words: Words, job: Job, tasks: Sequence[Task]) -> str:
         return ""
     if job.state == "held":
         return words.said("until it is released")
-    if job.state == "waiting":
-        numbers = ", ".join(str(number) for number, _ in job.request.after[:5])
-        return words.tr("for job {numbers}", numbers=numbers) if numbers else ""
     told = [(task, text) for task in tasks if (text := why(words, task))]
     told.sort(key=lambda pair: pair[0].state not in {"unknown", "failed", "lost"})
     if not told:
-        return _of_many(words, job)
+        return _of_others(words, job) if job.state == "waiting" else _of_many(words, job)
     task, text = told[0]
-    return words.tr("task {n}: {reason}", n=task.index, reason=text) if len(tasks) > 1 else text
+    alike = len(tasks) == 1 or task.state == "pending"
+    return text if alike else words.tr("task {n}: {reason}", n=task.index, reason=text)
+
+
+def _of_others(words: Words, job: Job) -> str:
+    numbers = ", ".join(str(number) for number, _ in job.request.after[:5])
+    return words.tr("for job {numbers}", numbers=numbers) if numbers else ""
 
 
 def _of_many(words: Words, job: Job) -> str:

@@ -219,7 +219,7 @@ async def test_fields_that_do_not_go_together_are_named(fields: dict[str, str], 
         (RequestError("memory", "no node has 64 GB", hint="ask for less"), 422, "memory-error"),
         (RequestError("", "not today", hint="come back"), 422, ""),
         (RequestError("key", "an odd key"), 422, ""),
-        (ClshError("the disk is full", hint="make room"), 409, ""),
+        (ClshError("the disk is full", hint="make room"), 503, ""),
         (NotAllowedError("root may not"), 403, ""),
     ],
 )

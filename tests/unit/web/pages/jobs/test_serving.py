@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
-from clsh.base.errors import UnreachableError
+from clsh.base.errors import ClshError, UnreachableError
 from clsh.base.users import User
 from clsh.web import app as web
 from clsh.web.pages.jobs import files
@@ -144,6 +144,20 @@ async def test_a_file_that_cannot_be_read_says_why_or_is_broken_off() -> None:
     queue.unreadable = UnreachableError("node4", "no route to host")
     with pytest.raises(UnreachableError):
         await anext(pieces)
+
+
+async def test_a_queue_that_cannot_be_read_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = Queued()
+
+    async def fails(*_: object) -> None:
+        raise ClshError("the queue of jobs is not open yet", hint="try again in a moment")
+
+    monkeypatch.setattr(queue, "jobs", fails)
+    for path in ("/jobs", "/jobs/new"):
+        got = await person("alice", queue).ask(path, accept="text/html")
+        assert got.status == 503
+        assert "the queue of jobs is not open yet" in got.text
+        assert "try again in a moment" in got.text
 
 
 async def test_without_jobs_there_are_no_pages_of_them() -> None:
