@@ -43,7 +43,7 @@ def found() -> dict[str, set[str]]:
     for path in sorted(SOURCES.rglob("*.py")):
         for text in _in_tree(ast.parse(path.read_text(encoding="utf-8"))):
             messages.setdefault(text, set()).add(str(path.relative_to(SOURCES)))
-    for path in sorted((SOURCES / "web/templates").glob("*.html")):
+    for path in sorted((SOURCES / "web/templates").rglob("*.html")):
         for text in _in_template(path.read_text(encoding="utf-8")):
             messages.setdefault(text, set()).add(str(path.relative_to(SOURCES)))
     for metric in METRICS.values():

@@ -6,15 +6,18 @@ import json
 import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from clsh.base.clock import SystemClock
 from clsh.web.app import build
 from tests.support.pictured import Pictured, names
+from tests.support.queued import ByWord, Known
 from tests.support.web import Browser, a_control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tests.support.queued import Queued
     from tests.support.web import Got
 
 VOID = {"input", "meta", "link", "br", "hr", "img", "rect", "path"}
@@ -28,6 +31,24 @@ def pictured(
     if lost:
         monitor.feed(lost)
     return monitor
+
+
+def person(name: str, queue: Queued, monitor: Pictured | None = None) -> Browser:
+    """Return somebody's browser; with "" nobody has logged in."""
+    watched = monitor or pictured()
+    access = ByWord(watched.clock, "root")
+    app = build(watched, a_control(), access=access, jobs=queue)  # type: ignore[arg-type]  # as far as pages ask
+    return Browser(Known(app, access), headers={"cookie": f"who={name}"})
+
+
+async def post(who: Browser, path: str, fields: Mapping[str, str]) -> Got:
+    return await who.ask(
+        path,
+        "POST",
+        urlencode(fields).encode(),
+        content_type="application/x-www-form-urlencoded",
+        sec_fetch_site="same-origin",
+    )
 
 
 def browser(monitor: Pictured) -> Browser:

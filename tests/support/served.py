@@ -10,19 +10,21 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from clsh.access.service import Access
 from clsh.base.clock import SystemClock
 from clsh.web import serve
 from clsh.web.app import build
 from clsh.web.control import Control
 from tests.support.pictured import Pictured
+from tests.support.queued import ByWord, Known
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
-    from clsh.access.service import Access
-
 T = TypeVar("T")
+
+    from tests.support.queued import Queued
 
 
 class Served:
@@ -50,8 +52,12 @@ def served(
     *,
     access: Access | None = None,
     tls: ssl.SSLContext | None = None,
+    jobs: Queued | None = None,
 ) -> Iterator[Served]:
-    """Serve an invented grid on a free port of loopback; with `tls` it is taken for another."""
+    """Serve an invented grid on a free port of loopback; with `tls` it is taken for another.
+
+    With `jobs` a cookie `who` is taken at its word for who asks.
+    """
     ready = threading.Event()
     held: list[tuple[Served, asyncio.Event]] = []
 
@@ -67,8 +73,9 @@ def served(
         loop = asyncio.get_running_loop()
         held.append((Served(monitor, f"{'https' if tls else 'http'}://{address}", loop), stopping))
         ready.set()
-        app = build(monitor, control, access=access)  # type: ignore[arg-type]  # as far as pages ask
-        await serve.serve(app, [listening], stopping, tls)
+        access = ByWord(monitor.clock, "root") if jobs else access or Access(monitor.clock, "root")
+        app = build(monitor, control, access=access, jobs=jobs)  # type: ignore[arg-type]  # as far as pages ask
+        await serve.serve(Known(app, access) if jobs else app, [listening], stopping, tls)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()

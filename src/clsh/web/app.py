@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from clsh.monitor.service import Monitor
-    from clsh.web.api.jobs import Jobs
     from clsh.web.control import Control
+    from clsh.web.pages.jobs import Service
     from clsh.web.who import Need
 
 _log = logging.getLogger(__name__)
@@ -50,6 +50,10 @@ PAGES: Mapping[str, Need] = {
     "/login": "public",
     "/logout": "public",
     "/account": "user",
+    "/jobs": "user",
+    "/jobs/new": "user",
+    "/jobs/{job}": "user",
+    "/jobs/{job}/{index}/{stream}": "user",
     "/static/{name}": "public",
 }
 _KEPT_BY_NOBODY = {"user", "admin"}
@@ -62,7 +66,7 @@ def build(
     access: Access | None = None,
     live: Live | None = None,
     pages: Sequence[BaseRoute] | None = None,
-    jobs: Jobs | None = None,
+    jobs: Service | None = None,
 ) -> ASGIApp:
     """Return the application; without `live` and `pages` those of the package.
 
@@ -78,7 +82,7 @@ def build(
         access,
         jobs,
     )
-    own = [*routes(monitor), *account.routes(monitor, access)]
+    own = [*routes(monitor, jobs), *account.routes(monitor, access)]
     table: list[BaseRoute] = [
         *(_api_route(site, entry) for entry in TABLE),
         WebSocketRoute(LIVE, site.live.__call__),

@@ -17,7 +17,7 @@ from clsh.web.account.acts import Acts
 from clsh.web.asking import RefusedError
 from clsh.web.bodies import read_form
 from clsh.web.pages.asked import Page
-from clsh.web.pages.serving import render, understand
+from clsh.web.pages.drawing import render, understand
 from clsh.web.pages.words import choose_language
 from clsh.web.refusing import told
 

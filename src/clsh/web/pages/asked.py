@@ -76,11 +76,13 @@ _SLOW_S = 5.0
 class Watch:
     """What the live updates are told: a page of theirs, and how often ours may be drawn anew.
 
-    Of many nodes the news of the grid, a few figures, say that there is something new.
+    Of many nodes the news of the grid, a few figures, say that there is something new. A page
+    that `polls` is none of theirs: it asks by itself at its pace.
     """
 
     wish: Mapping[str, str]
     pace_s: float
+    polls: bool = False
 
     @classmethod
     def of(cls, nodes: int, **wish: str) -> Watch:
@@ -102,8 +104,8 @@ class Part:
 class Page:
     """A page before it is drawn.
 
-    `here` is its place in the navigation, `heat` has the bytes of the cells by cluster.
-    Without `watch` it does not change by itself.
+    `here` is its place in the navigation, `heat` has the bytes of the cells by cluster, `news`
+    is what its own script is told with its parts. Without `watch` it does not change by itself.
     """
 
     template: str
@@ -113,3 +115,4 @@ class Page:
     parts: Sequence[Part] = ()
     charts: Sequence[Chart] = ()
     heat: Mapping[str, str] = field(default_factory=dict[str, str])
+    news: Mapping[str, object] = field(default_factory=dict[str, object])

@@ -6,6 +6,7 @@
   const holder = mark.parentElement;
   const pace = Number(document.body.dataset.pace) * 1000 || 1000;
   const patience = (3 * page.interval + 5) * 1000;
+  const moves = page.polls || page.wish !== null;
   let socket = null;
   let retry = 1000;
   let fresh = Date.now();
@@ -13,6 +14,8 @@
   let again = false;
   let last = 0;
   let sparks = Date.now();
+  let seen = null; // the version of what is shown, where the page says so
+  let whole = 0;
 
   function show(state) {
     const text = state === "live" ? page.say("live") : page.say("stale", { time: words.clock(fresh / 1000) });
@@ -92,9 +95,12 @@
         address.searchParams.set("sparks", "1");
         sparks = Date.now();
       }
+      // Now and then all of it: times go on though nothing happens.
+      if (seen !== null && Date.now() - whole < 15000) address.searchParams.set("seen", seen);
+      else whole = Date.now();
       const answer = await fetch(address, { cache: "no-cache" });
       if (!answer.ok) throw new Error(String(answer.status));
-      apply(await answer.json());
+      if (answer.status !== 204) apply(await answer.json());
       fresh = Date.now();
       show("live");
     } catch {
@@ -112,11 +118,13 @@
     }
     if (!heat.update(body.heat)) location.reload();
     charts.update(body);
+    seen = body.seen ?? null;
+    document.dispatchEvent(new CustomEvent("news", { detail: body }));
   }
 
   let waiting = 0;
   function soon() {
-    if (waiting) return;
+    if (waiting || !moves) return;
     waiting = setTimeout(() => {
       waiting = 0;
       if (document.visibilityState === "visible") update();
@@ -144,7 +152,8 @@
   setInterval(() => {
     const open = socket?.readyState === WebSocket.OPEN;
     const quiet = Date.now() - last;
-    if (quiet > Math.max(pace, page.interval * 1000) && (!open || page.follows)) soon();
+    if (!moves) return;
+    if (page.polls ? quiet > pace : quiet > Math.max(pace, page.interval * 1000) && (!open || page.follows)) soon();
     if (Date.now() - fresh > patience) show("stale");
   }, 1000);
 
@@ -186,7 +195,7 @@
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
       event.preventDefault();
       swap(link.href, link.dataset.swap);
-    } else if (event.target.closest("#refresh")) {
+    } else if (moves && event.target.closest("#refresh")) {
       event.preventDefault();
       update();
     }
@@ -221,8 +230,6 @@
   });
 
   document.documentElement.classList.add("js");
-  if (page.wish) {
-    show("live");
-    connect();
-  }
+  if (moves) show("live");
+  if (page.wish) connect();
 })();

@@ -7,6 +7,8 @@ const page = (() => {
   return {
     // What the socket is told; nothing on pages that do not change by themselves.
     wish: JSON.parse(body.dataset.wish),
+    // Whether it asks at its own pace, without the socket.
+    polls: body.dataset.polls === "1",
     interval: Number(body.dataset.interval) || 15,
     start: Number(body.dataset.start),
     end: Number(body.dataset.end),

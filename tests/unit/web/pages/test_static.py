@@ -20,7 +20,7 @@ def test_what_is_vendored_is_unchanged_and_says_its_licence() -> None:
             content = (STATIC / name).read_bytes()
             assert hashlib.sha512(content).hexdigest() == facts["sha512"], name
     ours = {"VENDORED.json", "clsh.css", "mark.svg"}
-    ours |= {f"{name}.js" for name in ("words", "charts", "heat", "live")}
+    ours |= {f"{name}.js" for name in ("words", "charts", "heat", "live", "jobs")}
     named = {name for one in listed for name in one["files"]}
     assert {path.name for path in STATIC.iterdir()} == ours | named
 
