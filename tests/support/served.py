@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
-T = TypeVar("T")
-
     from tests.support.queued import Queued
+
+T = TypeVar("T")
 
 
 class Served:
@@ -73,9 +73,9 @@ def served(
         loop = asyncio.get_running_loop()
         held.append((Served(monitor, f"{'https' if tls else 'http'}://{address}", loop), stopping))
         ready.set()
-        access = ByWord(monitor.clock, "root") if jobs else access or Access(monitor.clock, "root")
-        app = build(monitor, control, access=access, jobs=jobs)  # type: ignore[arg-type]  # as far as pages ask
-        await serve.serve(Known(app, access) if jobs else app, [listening], stopping, tls)
+        known = ByWord(monitor.clock, "root") if jobs else access or Access(monitor.clock, "root")
+        app = build(monitor, control, access=known, jobs=jobs)  # type: ignore[arg-type]  # as far as pages ask
+        await serve.serve(Known(app, known) if jobs else app, [listening], stopping, tls)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.web.control import Control
-    from clsh.web.pages.jobs import Service
     from clsh.web.who import Need
 
 _log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def build(
     access: Access | None = None,
     live: Live | None = None,
     pages: Sequence[BaseRoute] | None = None,
-    jobs: Service | None = None,
+    jobs: Jobs | None = None,
 ) -> ASGIApp:
     """Return the application; without `live` and `pages` those of the package.
 

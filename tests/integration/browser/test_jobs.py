@@ -48,7 +48,7 @@ class Desk:
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     queue = some(Queued())
-    with served({"demo": names(4, "node")}, ["node3"], queue) as grid:
+    with served({"demo": names(4, "node")}, ["node3"], jobs=queue) as grid:
         yield Desk(grid, queue)
 
 
@@ -383,7 +383,7 @@ def test_two_thousand_jobs_are_a_page_of_fifty(look: Look) -> None:
     for place in range(2000):
         task = Task(0, 0, "done", 1, on("node1"), "", now - 60, now - 30, 0)
         queue.add("alice", Request(("./run", str(place)), name=f"run-{place}"), task)
-    with served({"demo": names(4, "node")}, [], queue) as grid:
+    with served({"demo": names(4, "node")}, jobs=queue) as grid:
         page = came(look(), Desk(grid, queue))
         page.goto(grid.address + "/jobs?q=run-1")
         expect(page.locator("#rows tr")).to_have_count(50)

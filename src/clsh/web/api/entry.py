@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from clsh.access.service import Access
+    from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.web.answers import Answers
-    from clsh.web.api.jobs import Jobs
     from clsh.web.api.push import Rate
     from clsh.web.asking import Asked, Parameter
     from clsh.web.control import Control

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from clsh.base.errors import ClshError, NodeError, NotAllowedError, UsageError
 from clsh.jobs.errors import NoJobError, NotNowError, RequestError
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from clsh.base.users import User
     from clsh.jobs.engine import Stream
-    from clsh.jobs.model import Job, JobState, Request, Task
-    from clsh.jobs.wish import Listing, Order
+    from clsh.jobs.model import JobState
+    from clsh.jobs.service import Jobs
+    from clsh.jobs.wish import Order
     from clsh.web.api.entry import Site
     from clsh.web.asking import Asked
 
@@ -35,65 +36,12 @@ _LOOKS_S = (0.1, 0.2, 0.4, 0.8)  # how long to wait before looking again, the la
 Act = Literal["cancel", "hold", "release", "requeue"]
 
 
-class Jobs(Protocol):
-    """What is asked of the jobs; `clsh.jobs.service` has it, and its contract."""
-
-    @property
-    def version(self) -> int:
-        """Grows with each change."""
-        ...
-
-    async def wait(self, seen: int) -> int:
-        """Return the version as soon as it is above `seen`."""
-        ...
-
-    async def submit(self, user: User, requests: Sequence[Request], owner: str = "") -> list[int]:
-        """Take all or none; an administrator may name another owner."""
-        ...
-
-    async def jobs(self, user: User, wish: Wish, /) -> Listing:
-        """Return a page of those that the user may see."""
-        ...
-
-    async def job(self, user: User, job: int, /) -> tuple[Job, list[Task]]:
-        """Return a job and its tasks, by index; raises NoJobError, as all that follow do."""
-        ...
-
-    async def cancel(self, user: User, job: int, index: int | None = None, /) -> None:
-        """End it, or one task of it; raises NotNowError where that cannot be, as the next do."""
-        ...
-
-    async def hold(self, user: User, job: int, index: int | None = None, /) -> None:
-        """Do not start it."""
-        ...
-
-    async def release(self, user: User, job: int, index: int | None = None, /) -> None:
-        """Let it start."""
-        ...
-
-    async def requeue(self, user: User, job: int, index: int | None = None, /) -> None:
-        """Run it again."""
-        ...
-
-    async def read(
-        self, user: User, job: int, index: int, stream: Stream, offset: int, limit: int, /
-    ) -> bytes:
-        """Return bytes of an output file; raises NodeError when its node cannot be asked."""
-        ...
-
-
 def _jobs(site: Site) -> Jobs:
     if site.jobs is None:
         raise RefusedError(
             503, "this manager runs no jobs", hint="`cl doctor` says why; see [jobs] in clsh.toml"
         )
     return site.jobs
-
-
-def _user(asked: Asked) -> User:
-    if asked.user is None:  # a route that forgot its access: a bug of ours
-        raise LookupError("the route does not say that it needs a user")
-    return asked.user
 
 
 @contextmanager
@@ -123,7 +71,7 @@ async def submit(site: Site, asked: Asked) -> object:
     """Take one or many requests, all or none; answer the jobs' numbers in their order."""
     with _told():
         requests, owner = job_rows.requests(asked.body)
-        ids = await _jobs(site).submit(_user(asked), requests, owner)
+        ids = await _jobs(site).submit(asked.asker, requests, owner)
     return {"jobs": ids}
 
 
@@ -143,7 +91,7 @@ async def listing(site: Site, asked: Asked) -> object:
         limit=asked.whole("limit"),
     )
     with _told():
-        found = await jobs.jobs(_user(asked), wish)
+        found = await jobs.jobs(asked.asker, wish)
     fields = {
         "version": version,
         "total": found.total,
@@ -163,7 +111,7 @@ async def job(site: Site, asked: Asked) -> object:
     await _changed(jobs, asked)
     version = jobs.version
     with _told():
-        found, tasks = await jobs.job(_user(asked), asked.whole("job"))
+        found, tasks = await jobs.job(asked.asker, asked.whole("job"))
     states = asked.many("state")
     chosen = [task for task in tasks if not states or task.state in states]
     begin, limit = asked.whole("offset"), asked.whole("limit")
@@ -194,7 +142,7 @@ async def output(site: Site, asked: Asked) -> object:
     `clsh-next` is the offset to go on from, `clsh-ended` whether the task has ended and this
     was the last of it.
     """
-    jobs, user = _jobs(site), _user(asked)
+    jobs, user = _jobs(site), asked.asker
     number, named = asked.whole("job"), asked.many("task")
     stream = cast("Stream", asked.text("stream"))
     begin, tail = asked.whole("offset"), asked.whole("tail")
@@ -236,7 +184,7 @@ def act(name: Act) -> Callable[[Site, Asked], Awaitable[object]]:
     """Return what answers a request to do something to a job, or to one task of it."""
 
     async def answer(site: Site, asked: Asked) -> object:
-        jobs, user, number = _jobs(site), _user(asked), asked.whole("job")
+        jobs, user, number = _jobs(site), asked.asker, asked.whole("job")
         doing = {
             "cancel": jobs.cancel,
             "hold": jobs.hold,

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked, Page
-    from clsh.web.pages.jobs import Service
 
     Draw = Callable[[Monitor, Asked], Awaitable[Page]]
 
@@ -41,7 +41,7 @@ PAGES: Mapping[str, Draw] = {
 }
 
 
-def routes(monitor: Monitor, service: Service | None = None) -> list[Route]:
+def routes(monitor: Monitor, service: Jobs | None = None) -> list[Route]:
     """Return the routes of all pages, and of what they load; without `service` none of jobs."""
     answers = Answers(monitor.clock)
     pages = [Route(path, _page(monitor, answers, make)) for path, make in PAGES.items()]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from clsh.base.users import User
     from clsh.jobs.model import Job, Task
-    from clsh.web.pages.jobs.service import Service
+    from clsh.jobs.service import Jobs
 
 _MOST_TASKS = 64  # of one row; a job with more is told by its counts alone
 _MOST_KEPT = 1024
@@ -23,7 +23,7 @@ _MOST_KEPT = 1024
 class Details:
     """Asks for the tasks of jobs; those of a job that has ended are asked for once."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Jobs) -> None:
         self._service = service
         self._kept: OrderedDict[tuple[int, float], Sequence[Task]] = OrderedDict()
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from clsh.base.users import User
     from clsh.jobs.errors import RequestError
     from clsh.jobs.form.fields import Field
+    from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked
-    from clsh.web.pages.jobs.service import Service
     from clsh.web.pages.words import Words
 
 _GROUPS = (
@@ -63,7 +63,7 @@ class Typed:
 
 
 async def page(
-    service: Service, monitor: Monitor, user: User, asked: Asked, typed: Typed | None = None
+    service: Jobs, monitor: Monitor, user: User, asked: Asked, typed: Typed | None = None
 ) -> Page:
     """Return the page; raises NoJobError when it is to be like a job that this user has not."""
     newest = await service.jobs(user, Wish(owner=user.name, limit=1))
@@ -92,7 +92,7 @@ async def page(
 
 
 async def _filled(
-    service: Service, user: User, asked: Asked, newest: int
+    service: Jobs, user: User, asked: Asked, newest: int
 ) -> tuple[Mapping[str, str], int]:
     """Return what the fields begin with, and the job that has these values (0: none)."""
     like = asked.query.get("like", "")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from clsh.base.users import User
     from clsh.jobs.engine import Stream
-    from clsh.web.pages.jobs.service import Service
+    from clsh.jobs.service import Jobs
 
 _CHUNK = 256 * 1024
 _MOST_CHUNKS = 1 << 18  # 64 GB: a task that writes faster than anybody reads has no end
@@ -23,7 +23,7 @@ _ENDINGS = {"output": "out", "error": "err"}
 
 
 async def download(
-    service: Service, user: User, job: int, names: dict[str, str], limit: int = _MOST_CHUNKS
+    service: Jobs, user: User, job: int, names: dict[str, str], limit: int = _MOST_CHUNKS
 ) -> Response:
     """Return the file of a task; raises NoJobError, and NodeError when it cannot be read at all.
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from clsh.base.errors import ClshError
     from clsh.base.users import User
     from clsh.jobs.model import Job, Task
+    from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked
-    from clsh.web.pages.jobs.service import Service
     from clsh.web.pages.jobs.tail import Tail
     from clsh.web.pages.words import Words
 
@@ -41,7 +41,7 @@ class Act:
 
 
 async def page(
-    service: Service,
+    service: Jobs,
     monitor: Monitor,
     user: User,
     asked: Asked,

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from clsh.base.users import User
     from clsh.jobs.model import Job, Task
+    from clsh.jobs.service import Jobs
     from clsh.jobs.wish import Listing
     from clsh.web.pages.asked import Asked
     from clsh.web.pages.jobs.details import Details
-    from clsh.web.pages.jobs.service import Service
 
 ROWS = 50
 PACE_S = 3.0
@@ -50,7 +50,7 @@ class Row:
     failed: bool
 
 
-async def page(service: Service, details: Details, user: User, asked: Asked) -> Page:
+async def page(service: Jobs, details: Details, user: User, asked: Asked) -> Page:
     """Return the page."""
     seen = service.version
     wish = wanted(asked, user)
@@ -105,7 +105,7 @@ def wanted(asked: Asked, user: User) -> Wish:
 
 
 async def _failed_today(
-    service: Service, user: User, asked: Asked, everything: Listing
+    service: Jobs, user: User, asked: Asked, everything: Listing
 ) -> tuple[int, bool]:
     """Return how many jobs failed in the last day, and whether there may be more."""
     if not everything.states.get("failed"):

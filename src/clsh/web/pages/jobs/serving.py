@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from clsh.base.users import User
+    from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked
-    from clsh.web.pages.jobs.service import Service
 
 ACTS = ("cancel", "hold", "release", "requeue")
 
 
-def routes(monitor: Monitor, service: Service) -> list[Route]:
+def routes(monitor: Monitor, service: Jobs) -> list[Route]:
     """Return the routes of all pages of jobs."""
     desk = _Desk(monitor, service)
     return [
@@ -51,7 +51,7 @@ def routes(monitor: Monitor, service: Service) -> list[Route]:
 class _Desk:
     """Answers requests of users; each method takes who asks, the request, what it asks."""
 
-    def __init__(self, monitor: Monitor, service: Service) -> None:
+    def __init__(self, monitor: Monitor, service: Jobs) -> None:
         self._monitor = monitor
         self._service = service
         self._details = Details(service)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clsh.base.users import User
     from clsh.jobs.engine import Stream
     from clsh.jobs.model import Task
-    from clsh.web.pages.jobs.service import Service
+    from clsh.jobs.service import Jobs
     from clsh.web.pages.words import Words
 
 LIMIT = 32 * 1024
@@ -59,7 +59,7 @@ def _line(text: str) -> str:
     return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], shown)
 
 
-async def read(service: Service, user: User, task: Task, stream: Stream, words: Words) -> Tail:
+async def read(service: Jobs, user: User, task: Task, stream: Stream, words: Words) -> Tail:
     """Return the end of what a task wrote to `stream`; a node that does not answer is a note."""
     if not task.attempt:
         return Tail(note=words.said("Not started yet."))

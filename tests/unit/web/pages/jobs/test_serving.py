@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from starlette.requests import HTTPConnection
 
 from clsh.base.errors import ClshError, UnreachableError
-from clsh.base.users import User
 from clsh.web import app as web
 from clsh.web.pages.jobs import files
-from clsh.web.pages.jobs.service import user_of
 from tests.support.asking import html, person, pictured, post
 from tests.support.queued import PEOPLE, Queued, some
 from tests.support.web import Browser, a_control
@@ -165,15 +162,6 @@ async def test_without_jobs_there_are_no_pages_of_them() -> None:
     assert (await browser.ask("/jobs")).status == 404
 
 
-def test_who_asks_is_what_the_guard_found_and_nothing_else() -> None:
-    def asking(state: dict[str, object]) -> HTTPConnection:
-        return HTTPConnection({"type": "http", "headers": [], "state": state})
-
-    assert user_of(asking({})) is None
-    assert user_of(asking({"user": "root"})) is None
-    assert user_of(asking({"user": User("alice")})) == User("alice")
-
-
 def test_every_route_of_jobs_is_declared() -> None:
     app: Any = web.build(pictured(), a_control(), jobs=Queued())  # type: ignore[arg-type]  # as far as pages ask
     found = {
@@ -186,4 +174,5 @@ def test_every_route_of_jobs_is_declared() -> None:
         ("GET", "/jobs"), ("GET", "/jobs/new"), ("POST", "/jobs/new"), ("GET", "/jobs/{job}"),
         ("POST", "/jobs/{job}"), ("GET", "/jobs/{job}/{index}/{stream}"),
     }  # fmt: skip
-    assert {path for _, path in found} == set(web.USER_PAGES)
+    declared = {path for path, need in web.PAGES.items() if need == "user"} - {"/account"}
+    assert {path for _, path in found} == declared
