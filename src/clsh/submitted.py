@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 from clsh.base.errors import ClshError
-from clsh.jobs import asking
-from clsh.jobs.form import reading, spelling
+from clsh.jobs.forms import asking, form, spelling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Sequence
@@ -172,8 +171,8 @@ def submit(command: str | Sequence[str], **fields: Unpack[Fields]) -> Submitted:
     It takes some milliseconds; within an event loop use `asubmit`. Raises RequestError, which
     names the field, and what is wrong with the manager.
     """
-    request = reading.read({"argv": _words(command), **plain(fields)})
-    (number,) = asking.submit([reading.native(request)])
+    request = form.read({"argv": _words(command), **plain(fields)})
+    (number,) = asking.submit([form.native(request)])
     return Submitted(number)
 
 
@@ -187,7 +186,7 @@ def _words(command: str | Sequence[str]) -> str | list[str]:
 
 
 def plain(fields: Fields) -> dict[str, object]:
-    """Return the fields as `clsh.jobs.form.reading` reads them."""
+    """Return the fields as `clsh.jobs.forms.form` reads them."""
     found: dict[str, object] = dict(fields)
     array, after = fields.get("array"), fields.get("after")
     if array is not None and not isinstance(array, str):

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clsh.jobs.errors import RequestError
-from clsh.jobs.form import reading, sbatch, spelling
-from clsh.jobs.form.fields import BY_NAME
+from clsh.jobs.forms import form, sbatch, spelling
+from clsh.jobs.forms.fields import BY_NAME
 from clsh.jobs.model import Request
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -50,7 +50,7 @@ def requests(draw: st.DrawFn) -> Request:
         slots=draw(st.integers(1, 100)),
         memory=draw(st.integers(0, 1 << 50)),
         rss_limit=draw(NUMBERS) << 30,
-        time_limit=draw(st.integers(0, 10**8)),
+        time_limit=draw(st.integers(0, 10**7)),
         gpus=draw(NUMBERS),
         nodes=nodes,
         again=draw(NUMBERS),
@@ -64,10 +64,10 @@ def requests(draw: st.DrawFn) -> Request:
 @given(requests())
 @settings(max_examples=300, deadline=None)
 def test_a_request_is_the_same_when_it_was_written_and_read(request: Request) -> None:
-    assert reading.read(json.loads(json.dumps(reading.native(request)))) == request
+    assert form.read(json.loads(json.dumps(form.native(request)))) == request
     # A form sends lines with a carriage return, and so cannot keep those of a value.
-    if "\r" not in "".join(reading.texts(request).values()):
-        assert reading.read(reading.texts(request)) == request
+    if "\r" not in "".join(form.texts(request).values()):
+        assert form.read(form.texts(request)) == request
 
 
 @given(st.lists(st.integers(0, 10**9), unique=True).map(sorted), st.integers(0, 10**6))
@@ -81,7 +81,7 @@ def test_indexes_come_back(indexes: list[int], at_once: int) -> None:
 @settings(max_examples=500, deadline=None)
 def test_any_texts_are_read_or_refused_by_the_field(given_: dict[str, Any]) -> None:
     with contextlib.suppress(RequestError):
-        reading.texts(reading.read(given_))
+        form.texts(form.read(given_))
 
 
 OPTIONS = st.sampled_from(

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from clsh.monitor.store import Store
-    from clsh.web.api.jobs import Jobs
     from clsh.web.live import Live
 
 TOKEN = "a-token-that-is-only-for-tests"
@@ -74,7 +73,7 @@ def an_app(
     monitor: Monitor,
     control: Control | None = None,
     live: Live | None = None,
-    jobs: Jobs | None = None,
+    jobs: Any = None,
 ) -> ASGIApp:
     return build(monitor, control or a_control(), live=live, pages=(), jobs=jobs)
 

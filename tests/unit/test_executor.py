@@ -21,16 +21,16 @@ import clsh
 from clsh import executor
 from clsh.base import client
 from clsh.base.errors import ClshError, UnreachableError, UsageError
-from clsh.jobs import asking
 from clsh.jobs.errors import RequestError
+from clsh.jobs.forms import asking
 from clsh.submitted import JobFailedError
-from tests.support.fake_jobs import managed
+from tests.support.job_manager import managed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.fake_jobs import Managed
+    from tests.support.job_manager import Managed
 
 MODULE = """\
 class Odd(Exception):
@@ -85,7 +85,9 @@ def test_results_in_their_order(running: Managed) -> None:
     with clsh.Executor(memory="1G") as cluster:
         assert list(cluster.map(math.factorial, range(5))) == [1, 1, 2, 6, 24]
         assert cluster.submit(int, "ff", base=16).result() == 255
-    assert running.jobs.found[1].request.memory == 1 << 30
+    asked = [job.request for job in running.jobs.found.values()]
+    assert {request.name for request in asked} == {"factorial", "int"}
+    assert asked[0].memory == 1 << 30
 
 
 def test_exceptions_come_back(running: Managed, there: Any) -> None:

@@ -10,15 +10,15 @@ import pytest
 import clsh
 from clsh import submitted
 from clsh.base.client import NoManagerError
-from clsh.jobs import asking
 from clsh.jobs.errors import RequestError
+from clsh.jobs.forms import asking
 from clsh.submitted import Ended, JobFailedError
-from tests.support.fake_jobs import managed
+from tests.support.job_manager import managed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.fake_jobs import Managed
+    from tests.support.job_manager import Managed
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from clsh.base.errors import ClshError, UnreachableError
 from clsh.jobs.model import Place, Request
 from clsh.web.api.schemas import SCHEMAS
-from tests.support.fake_jobs import FakeJobs
+from tests.support.job_manager import FakeJobs
 from tests.support.web import Browser, Got, a_control, a_monitor, an_app
 from tests.unit.web.test_api import wrong
 
@@ -197,9 +197,9 @@ async def test_output_as_it_is() -> None:
     assert "clsh-next" not in got.headers
     jobs.move(1, state="done", status=0)
     got = await root.ask(f"/api/v1/jobs/1/output?offset={len(data) - 3}")
-    assert (got.body, got.headers["clsh-ended"]) == (data[-3:], "yes")
-    got = await root.ask("/api/v1/jobs/1/output?limit=10")
-    assert got.headers["clsh-ended"] == "no", "there is more"
+    assert (got.body, got.headers["clsh-ended"]) == (data[-3:], "no")
+    got = await root.ask(f"/api/v1/jobs/1/output?offset={len(data)}&wait=15")
+    assert (got.body, got.headers["clsh-ended"]) == (b"", "yes"), "at once"
 
 
 async def test_output_is_waited_for() -> None:

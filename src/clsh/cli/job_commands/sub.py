@@ -8,7 +8,7 @@ import os
 
 from clsh.base.messages import tr
 from clsh.cli.jobs import options
-from clsh.jobs.form.sbatch_options import OPTIONS
+from clsh.jobs.forms.sbatch_options import OPTIONS
 
 HELP = "submit a script with #SBATCH lines"
 
@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
     from clsh.cli import render
     from clsh.cli.jobs import submitting
     from clsh.jobs.errors import RequestError
-    from clsh.jobs.form import reading, sbatch
-    from clsh.jobs.form.sbatch_options import BY_LONG, said
+    from clsh.jobs.forms import form, sbatch
+    from clsh.jobs.forms.sbatch_options import BY_LONG, said
 
     given = [one for one in args.given if one[0] != "wrap"]
     wrap = next((value for name, value in args.given if name == "wrap"), "")
@@ -78,4 +78,4 @@ def run(args: argparse.Namespace) -> int:
             render.talk(f"{name}: --{long} is left out: {said(why)}")
     for warning in found.warnings:
         render.talk(f"{name}: {warning}")
-    return submitting.submit(reading.native(found.request), args)
+    return submitting.submit(form.native(found.request), args)

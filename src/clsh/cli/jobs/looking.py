@@ -11,8 +11,7 @@ from clsh.base.messages import tr
 from clsh.cli import render
 from clsh.cli.jobs import ending, finding, showing
 from clsh.cli.monitoring import table, telling
-from clsh.jobs import asking
-from clsh.jobs.form import reading
+from clsh.jobs.forms import asking, form
 
 if TYPE_CHECKING:
     from clsh.jobs.engine import Stream
@@ -31,11 +30,11 @@ def show(number: int, task: int | None, *, as_json: bool) -> int:
         render.say(json.dumps({**told, "tasks": tasks}))
         return 0
     now = time.time()
-    request = reading.read(job["request"])
+    request = form.read(job["request"])
     alone = tasks[0] if len(tasks) == 1 else None
-    pairs = list(showing.told(job, reading.texts(request), now))
+    pairs = list(showing.told(job, form.texts(request), now))
     if alone:
-        pairs += showing.told_task(alone)
+        pairs += showing.told_task(alone, job)
     width = max(table.width(label) for label, _ in pairs)
     for label, text in pairs:
         line = f"{table.fit(label, width)}  {table.plain(text.replace(chr(10), ' '))}"
@@ -84,7 +83,7 @@ def _tails(number: int, task: int, *, one_file: bool) -> None:
 def follow(number: int, task: int | None) -> int:
     """Show what a job writes until it has ended; return its exit status."""
     job = asking.job(number, limit=2)
-    request = reading.read(job["request"])
+    request = form.read(job["request"])
     if task is None and job["total"] == 1:
         task = job["tasks"][0]["index"]
     if task is None:

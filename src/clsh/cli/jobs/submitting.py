@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from clsh.base.errors import ClshError, UsageError
 from clsh.cli import render
 from clsh.cli.jobs import ending
-from clsh.jobs import asking
-from clsh.jobs.form import reading, sbatch
+from clsh.jobs.forms import asking, form, sbatch
 
 if TYPE_CHECKING:
     import argparse
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
 
 def submit(fields: Mapping[str, object], args: argparse.Namespace) -> int:
     """Submit one job as `args` has it (`dry_run`, `json`, `wait`); raises RequestError here."""
-    request = reading.read(fields)
-    native = reading.native(request)
+    request = form.read(fields)
+    native = form.native(request)
     if args.dry_run:
         if args.json:
             render.say(json.dumps(native))
         else:
-            texts = reading.texts(request)
+            texts = form.texts(request)
             width = max(map(len, texts))
             for name, text in texts.items():
                 render.say(f"{name:<{width}}  {_one_line(text)}")

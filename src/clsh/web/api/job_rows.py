@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, cast
 
 from clsh.jobs.errors import RequestError
-from clsh.jobs.form import reading
+from clsh.jobs.forms import form
 from clsh.web.answers import number
 from clsh.web.asking import RefusedError
 
@@ -89,7 +89,7 @@ def _request(given: object, at: int, of: int) -> Request:
     if not isinstance(given, dict):
         raise RefusedError(400, f"job {at} is no object", hint=_HINT, parameter="jobs")
     try:
-        return reading.read(cast("dict[str, object]", given))
+        return form.read(cast("dict[str, object]", given))
     except RequestError as error:
         raise RequestError(
             error.field, f"job {at}: {error}" if of > 1 else str(error), hint=error.hint

@@ -105,7 +105,7 @@ async def listing(site: Site, asked: Asked) -> object:
 
 async def job(site: Site, asked: Asked) -> object:
     """Answer a job, what was asked for and a page of its tasks; `wait` as for the list."""
-    from clsh.jobs.form import reading
+    from clsh.jobs.forms import form
 
     jobs = _jobs(site)
     await _changed(jobs, asked)
@@ -118,7 +118,7 @@ async def job(site: Site, asked: Asked) -> object:
     fields = {
         "version": version,
         **job_rows.job_row(found),
-        "request": reading.native(found.request),
+        "request": form.native(found.request),
         "total": len(chosen),
     }
     rows = map(job_rows.task_row, chosen[begin : begin + limit])
@@ -139,8 +139,8 @@ async def _changed(jobs: Jobs, asked: Asked) -> None:
 async def output(site: Site, asked: Asked) -> object:
     """Answer bytes of an output file; with `wait` as soon as there are some, or no more come.
 
-    `clsh-next` is the offset to go on from, `clsh-ended` whether the task has ended and this
-    was the last of it.
+    `clsh-next` is the offset to go on from; `clsh-ended` is `yes` when the task has ended and
+    there is nothing after `offset`.
     """
     jobs, user = _jobs(site), asked.asker
     number, named = asked.whole("job"), asked.many("task")
@@ -162,8 +162,7 @@ async def output(site: Site, asked: Asked) -> object:
                 break
             await asyncio.sleep(min(left, _LOOKS_S[min(looks, len(_LOOKS_S) - 1)]))
             looks += 1
-    last = ended and len(data) < limit
-    headers = {"clsh-ended": "yes" if last else "no"}
+    headers = {"clsh-ended": "yes" if ended and not data else "no"}
     if not tail:
         headers["clsh-next"] = str(begin + len(data))
     return Made(data, TEXT, headers)

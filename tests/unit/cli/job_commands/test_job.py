@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,12 +15,12 @@ from clsh.base.errors import ClshError, UnreachableError, UsageError
 from clsh.cli import render
 from clsh.cli.jobs import ending
 from clsh.cli.main import main
-from clsh.jobs import asking
+from clsh.jobs.forms import asking
 from clsh.jobs.model import Place
 from tests.unit.cli.job_commands.test_jobs import move, submitted
 
 if TYPE_CHECKING:
-    from tests.support.fake_jobs import Managed
+    from tests.support.job_manager import Managed
 
 HOSTILE = b"one\n\x1b]0;evil\x07two\x1b[2J\r\n\x9bthree"
 
@@ -71,6 +72,14 @@ def test_a_job_that_waits(manager: Managed, capsys: pytest.CaptureFixture[str]) 
     assert "why" in out
     assert "no node is free" in out
     assert "output:" not in out
+
+
+def test_a_reason_is_told_once(manager: Managed, capsys: pytest.CaptureFixture[str]) -> None:
+    submitted(manager, {})
+    move(manager, 1, state="failed", status=3, reason="exit status 3")
+    manager.jobs.found[1] = replace(manager.jobs.found[1], reason="exit status 3")
+    assert main(["job", "1"]) == 0
+    assert capsys.readouterr().out.count("exit status 3") == 1
 
 
 def test_an_array(manager: Managed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,7 +226,7 @@ def test_one_file_is_followed_alone(manager: Managed) -> None:
     submitted(manager, {"output": "o", "error": "o"})
     write(manager, b"both")
     move(manager, 1, state="done", status=0)
-    assert list(asking.follow(1, error=False)) == [("output", b"both")]
+    assert list(asking.follow(1, error=False)) == [("output", b"both"), ("output", b"")]
 
 
 def test_a_manager_that_restarts_is_waited_for(

@@ -11,11 +11,11 @@ from clsh.base import client, users
 from clsh.base.errors import UsageError
 from clsh.cli.jobs import acting, choosing, finding
 from clsh.cli.main import main
-from clsh.jobs import asking
+from clsh.jobs.forms import asking
 from clsh.jobs.model import Place
 
 if TYPE_CHECKING:
-    from tests.support.fake_jobs import Managed
+    from tests.support.job_manager import Managed
 
 
 def submitted(manager: Managed, *requests: dict[str, Any], owner: str = "") -> list[int]:

@@ -12,13 +12,13 @@ import pytest
 from clsh.base import client
 from clsh.base.errors import ClshError, NotAllowedError, UsageError
 from clsh.cli.main import main, parser
-from clsh.jobs import asking
 from clsh.jobs.errors import RequestError
-from clsh.jobs.form.fields import FIELDS
+from clsh.jobs.forms import asking
+from clsh.jobs.forms.fields import FIELDS
 from clsh.jobs.model import Request
 
 if TYPE_CHECKING:
-    from tests.support.fake_jobs import Managed
+    from tests.support.job_manager import Managed
 
 
 def request(manager: Managed, number: int = 1) -> Request:

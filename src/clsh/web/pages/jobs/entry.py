@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clsh.jobs.form import reading
-from clsh.jobs.form.fields import BY_NAME, FIELDS
+from clsh.jobs.forms import form
+from clsh.jobs.forms.fields import BY_NAME, FIELDS
 from clsh.jobs.wish import Wish
 from clsh.web.pages.asked import Page
 from clsh.web.pages.jobs import files, posted
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clsh.base.errors import ClshError
     from clsh.base.users import User
     from clsh.jobs.errors import RequestError
-    from clsh.jobs.form.fields import Field
+    from clsh.jobs.forms.fields import Field
     from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked
@@ -100,7 +100,7 @@ async def _filled(
     if like == "none" or not number:
         return {}, 0
     job, _ = await service.job(user, number)
-    return _typed_again(reading.texts(job.request), (_OWN,) if like else _ONCE), number
+    return _typed_again(form.texts(job.request), (_OWN,) if like else _ONCE), number
 
 
 def _typed_again(texts: Mapping[str, str], left_out: Sequence[str]) -> dict[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from clsh.jobs.form import reading
-from clsh.jobs.form.fields import BY_NAME
+from clsh.jobs.forms import form
+from clsh.jobs.forms.fields import BY_NAME
 from clsh.jobs.model import ENDED
 from clsh.web.pages.asked import Page, Part, Watch
 from clsh.web.pages.jobs import resources, states, tail, tasks, timeline
@@ -211,6 +211,6 @@ def _asked_for(words: Words, job: Job) -> list[tuple[str, str]]:
     """Return all that was said in the request, as people type it."""
     return [
         (words.said(BY_NAME[name].label), visible(text))
-        for name, text in reading.texts(job.request).items()
+        for name, text in form.texts(job.request).items()
         if name == "kind" or (name != "argv" and text != BY_NAME[name].default)
     ]

@@ -8,8 +8,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 from clsh.jobs.errors import RequestError
-from clsh.jobs.form import reading
-from clsh.jobs.form.fields import FIELDS
+from clsh.jobs.forms import form
+from clsh.jobs.forms.fields import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ def request(given: Mapping[str, str]) -> tuple[Request | None, dict[str, Request
     wrong: dict[str, RequestError] = {}
     while True:  # each round finds another field
         try:
-            made = reading.read(texts)
+            made = form.read(texts)
         except RequestError as error:
             if error.field in wrong:  # what it stands for now is not what was typed
                 return None, wrong

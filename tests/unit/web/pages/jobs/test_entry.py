@@ -8,7 +8,7 @@ import pytest
 
 from clsh.base.errors import ClshError, NotAllowedError
 from clsh.jobs.errors import RequestError
-from clsh.jobs.form.fields import FIELDS
+from clsh.jobs.forms.fields import FIELDS
 from clsh.jobs.model import Request
 from clsh.monitor.model import Sample
 from clsh.web.pages.jobs import posted
@@ -260,7 +260,7 @@ def test_an_error_that_names_a_field_over_and_over_ends(monkeypatch: pytest.Monk
     def read(_: object) -> Request:
         raise RequestError("memory", "never good")
 
-    monkeypatch.setattr("clsh.jobs.form.read", read)
+    monkeypatch.setattr("clsh.jobs.forms.read", read)
     made, wrong = posted.request({"argv": "x", "memory": "1"})
     assert made is None
     assert list(wrong) == ["memory"]

@@ -69,7 +69,7 @@ async def test_a_tail_says_why_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
     alice = PEOPLE["alice"]
 
     async def note() -> str:
-        found = await tail.read(queue, alice, task, "output", WORDS)
+        found = await tail.read(queue, alice, task, "output", WORDS)  # type: ignore[arg-type]  # as far as pages ask
         assert not found.text
         return found.note
 
@@ -79,7 +79,7 @@ async def test_a_tail_says_why_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
     queue.hangs = True
     monkeypatch.setattr(tail, "_WITHIN_S", 0.01)
     assert await note() == "No answer from the node within 0.01 s."
-    waiting = await tail.read(queue, alice, Task(1, 0), "output", WORDS)
+    waiting = await tail.read(queue, alice, Task(1, 0), "output", WORDS)  # type: ignore[arg-type]  # as far as pages ask
     assert waiting.note == "Not started yet."
 
 
@@ -88,6 +88,6 @@ async def test_only_the_end_is_read() -> None:
     task = Task(1, 0, "running", 1, on("node1"))
     queue.add("alice", Request(("true",)), task)
     queue.write(1, b"0123456789abcde\n" * 4096)
-    found = await tail.read(queue, PEOPLE["alice"], task, "output", WORDS)
+    found = await tail.read(queue, PEOPLE["alice"], task, "output", WORDS)  # type: ignore[arg-type]  # as far as pages ask
     assert found.cut
     assert found.text == "0123456789abcde\n" * 2047

@@ -1,6 +1,7 @@
 """The fields of the form as one table, for the terminal, the web page, JSON and Python. Pure.
 
-What reads them is `reading`. This file is on the start path of `cl`: it imports little.
+What reads them is `clsh.jobs.forms.form`. This file is on the start path of `cl`, so it imports
+little.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ FIELDS = (
     ),
     Field(
         "priority", "Priority", "signed", "higher is sooner", "--priority", "N", "0",
-        low=-1_000_000, high=1_000_000,
+        low=-1000, high=1000,
     ),
     Field(
         "slots", "Cores", "whole", "cores of each task", "-c --slots --cpus-per-task", "N", "1",

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from clsh.jobs.errors import RequestError
-from clsh.jobs.form import reading, sbatch
-from clsh.jobs.form.sbatch_options import OPTIONS, said
+from clsh.jobs.forms import form, sbatch
+from clsh.jobs.forms.sbatch_options import OPTIONS, said
 
-SCRIPTS = Path(__file__).parents[2] / "data/sbatch"
+SCRIPTS = Path(__file__).parents[3] / "data/sbatch"
 EXPECTED: dict[str, Any] = json.loads((SCRIPTS / "expected.json").read_text(encoding="utf-8"))
 
 
@@ -32,7 +32,7 @@ def test_scripts_as_users_have_them(name: str) -> None:
     except RequestError as error:
         told: object = {"field": error.field, "error": str(error), "hint": error.hint}
     else:
-        native = reading.native(found.request)
+        native = form.native(found.request)
         native["argv"] = ["TEXT" if word == text else word for word in found.request.argv]
         told = {"request": native, "warnings": list(found.warnings)}
     assert told == EXPECTED[name]
@@ -91,6 +91,8 @@ def test_wrapped() -> None:
         ("--no-requeue", "restart", "none"),
         ("--nice=-5", "priority", 5),
         ("--nice=5", "priority", -5),
+        ("--nice=2147483645", "priority", -1000),
+        ("--priority=4294967295", "priority", 1000),
         ("--gres=gpu", "gpus", 1),
         ("--gpus=h100:4", "gpus", 4),
         ("-G 3", "gpus", 3),
@@ -119,6 +121,7 @@ def test_options(option: str, field: str, value: object) -> None:
         ("--mail-type=BEGIN --mail-user=a", "line 2: mail is sent when the job ends"),
         ("--export=ALL", "line 2: --export=ALL is left out"),
         ("--signal=USR1", "not by itself"),
+        ("--nice=9999", "line 2: --nice=9999 is priority -1000 here"),
         ("stray", "line 2: stray is not known"),
     ],
 )
@@ -143,6 +146,7 @@ def test_warnings(option: str, warning: str) -> None:
         (["-o %q"], "output", "line 2: %q in --output has no equivalent"),
         (["-o 5%"], "output", "line 2: % in --output has no equivalent"),
         (["-o %u"], "output", "line 2: %u in --output has no equivalent"),
+        (["--nice=very"], "priority", "line 2: --nice cannot be 'very'"),
         (["--gres=gpu:x"], "gpus", "line 2: --gres cannot be 'gpu:x'"),
         (["--export=1A"], "environment", "line 2: --export cannot have '1A'"),
         (["-J 'a"], "", "line 2: no closing quotation"),

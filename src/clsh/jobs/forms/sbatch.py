@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
 from clsh.jobs.errors import RequestError
-from clsh.jobs.form import reading, sbatch_values
-from clsh.jobs.form.sbatch_options import BY_LONG, BY_SHORT, said
-from clsh.jobs.form.sbatch_values import Setting
+from clsh.jobs.forms import form, sbatch_values
+from clsh.jobs.forms.sbatch_options import BY_LONG, BY_SHORT, said
+from clsh.jobs.forms.sbatch_values import Setting
 from clsh.remote.quoting import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clsh.jobs.form.sbatch_options import Option
+    from clsh.jobs.forms.sbatch_options import Option
     from clsh.jobs.model import Request
 
 MOST_SCRIPT = 100 * 1024
@@ -63,7 +63,7 @@ def read(
     fields: dict[str, object] = {"name": name, "directory": directory, **values.fields}
     # Read without the script first: an error of a field is then told by the line it stands on.
     try:
-        request = reading.read({**fields, "argv": ["script"]})
+        request = form.read({**fields, "argv": ["script"]})
     except RequestError as error:
         where = values.lines.get(error.field)
         if where is None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from clsh.jobs.errors import RequestError
-from clsh.jobs.form import reading
-from clsh.jobs.form.fields import BY_NAME, FIELDS, said
+from clsh.jobs.forms import form
+from clsh.jobs.forms.fields import BY_NAME, FIELDS, said
 from clsh.jobs.model import Request
 
 G = 1 << 30
@@ -21,7 +21,7 @@ def test_every_field_of_a_request_is_in_the_table_but_what_the_array_says() -> N
 
 
 def test_a_new_request_has_the_defaults_of_the_table() -> None:
-    read = reading.read({"argv": "true"})
+    read = form.read({"argv": "true"})
     assert read == Request(("true",))
     for field in FIELDS:
         if field.default:
@@ -59,7 +59,7 @@ def test_a_new_request_has_the_defaults_of_the_table() -> None:
     ],
 )  # fmt: skip
 def test_texts_are_read(field: str, text: str, value: object) -> None:
-    assert getattr(reading.read({"argv": "true", field: text}), field) == value
+    assert getattr(form.read({"argv": "true", field: text}), field) == value
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_texts_are_read(field: str, text: str, value: object) -> None:
     ],
 )
 def test_arrays(text: str, indexes: tuple[int, ...], at_once: int) -> None:
-    read = reading.read({"argv": "true", "array": text})
+    read = form.read({"argv": "true", "array": text})
     assert (read.kind, read.array, read.at_once) == ("batch", indexes, at_once)
 
 
@@ -89,19 +89,19 @@ def test_arrays(text: str, indexes: tuple[int, ...], at_once: int) -> None:
     ],
 )
 def test_the_kind_is_guessed(given: dict[str, Any], kind: str) -> None:
-    assert reading.read({"argv": "true", **given}).kind == kind
+    assert form.read({"argv": "true", **given}).kind == kind
 
 
 def test_other_guesses() -> None:
-    assert reading.read({"argv": "a", "kind": "batch", "tasks": 3}).array == (0, 1, 2)
-    assert reading.read({"argv": "a", "nodes": "n1"}).metric == "named"
-    assert reading.read({"argv": "a", "nodes": "n1", "metric": "load"}).metric == "load"
-    assert reading.read({"argv": "a", "restart": "start"}).again == 1
-    assert reading.read({"argv": "a", "restart": "start", "again": "0"}).again == 0
+    assert form.read({"argv": "a", "kind": "batch", "tasks": 3}).array == (0, 1, 2)
+    assert form.read({"argv": "a", "nodes": "n1"}).metric == "named"
+    assert form.read({"argv": "a", "nodes": "n1", "metric": "load"}).metric == "load"
+    assert form.read({"argv": "a", "restart": "start"}).again == 1
+    assert form.read({"argv": "a", "restart": "start", "again": "0"}).again == 0
 
 
 def test_what_json_has() -> None:
-    read = reading.read(
+    read = form.read(
         {
             "argv": ["a b", ""],
             "environment": {"A": "1\n2\r\n"},
@@ -190,7 +190,7 @@ def test_errors_name_the_field_and_say_what_it_may_be(
     given: dict[str, Any], field: str, words: str
 ) -> None:
     with pytest.raises(RequestError, match=re.escape(words)) as caught:
-        reading.read({"argv": "true", **given})
+        form.read({"argv": "true", **given})
     assert caught.value.field == field
     assert caught.value.hint
     assert len(str(caught.value)) < 200
@@ -202,15 +202,15 @@ def test_nodes_keep_their_order() -> None:
         (("node3", "node1"), "node3,node1"),
     ):
         request = Request(("true",), nodes=nodes, metric="named")
-        assert reading.texts(request)["nodes"] == text
-        assert reading.read(reading.texts(request)) == request
+        assert form.texts(request)["nodes"] == text
+        assert form.read(form.texts(request)) == request
 
 
 def test_texts_are_what_people_write() -> None:
     request = Request(
         ("echo", "a b"), memory=3 * G // 2, time_limit=90061, held=True, restart="start", again=2
     )
-    assert reading.texts(request) == {
+    assert form.texts(request) == {
         "argv": "echo 'a b'",
         "kind": "single",
         "memory": "1536M",
