@@ -8,11 +8,13 @@ import pytest
 
 from clsh import assembly
 from clsh.assembly import transport
+from clsh.base.clock import SystemClock
 from clsh.base.config import load
 from clsh.base.errors import UnreachableError
 from clsh.nodes.model import Node, node_name
 from clsh.remote.sudo import SudoError
 from clsh.remote.transport import Command, Exit, Stream, TransportOptions
+from tests.support.jobs import ALICE, ended, run, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,3 +99,16 @@ def test_how_nodes_are_watched(
     assembly.watching(load({"CLSH_CONFIG": str(tmp_path / "clsh.toml"), "HOME": str(tmp_path)}))
     (options,) = asked
     assert (options.keepalive_s, options.keepalive_count, options.host_keys) == expected
+
+
+async def test_the_jobs_of_an_inventory(tmp_path: Path) -> None:
+    (tmp_path / "clsh.toml").write_text(
+        '[jobs]\nengine = "memory"\n[jobs.slots]\nn1 = 3\n[nodes.n1]\nhost = "n1"\n'
+    )
+    config = load({"CLSH_CONFIG": str(tmp_path / "clsh.toml"), "HOME": str(tmp_path)})
+    way = transport(TransportOptions(), forced="memory")
+    async with running(assembly.jobs(config, tmp_path, SystemClock(), way, dict)) as jobs:
+        (one,) = await jobs.submit(ALICE, [run(nodes=("n1",))])
+        _, (task,) = await ended(jobs, one, "done")
+    assert task.why == "n1: no load figures, 0 of 3 cores taken, the lowest of 1"
+    await way.aclose()

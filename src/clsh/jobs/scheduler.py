@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from clsh.base.clock import Clock
-    from clsh.jobs.book import Taken
+    from clsh.jobs.book import Ordered, Taken
     from clsh.jobs.calling import Key
     from clsh.jobs.current import Current
     from clsh.jobs.engine import Engine, Report
@@ -165,7 +165,8 @@ class Scheduler:
         self.trouble = ""
         await self._take_in(new, stored)
         for ordered in taken.orders:
-            self._calling.carry_out(ordered)
+            if not self._is_moot(ordered):
+                self._calling.carry_out(ordered)
         for waiter in waiters:
             _set(waiter, None)
         for job in taken.ended:
@@ -218,6 +219,12 @@ class Scheduler:
             else:
                 return {number: state for number, (_, state) in found.items()}
         return {}
+
+    def _is_moot(self, ordered: Ordered) -> bool:
+        """Tell whether a start was overtaken by a cancel, which then follows or has gone out."""
+        job = self.book.jobs.get(ordered.job)
+        task = job.live.get(ordered.index) if job else None
+        return ordered.order == "start" and task is not None and task.cancelled
 
     async def _look(self) -> None:
         """Look at the nodes and at time limits, once a second."""
