@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,8 @@ from tests.support.jobs import ALICE, ended, run, running
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from clsh.jobs.service import Jobs
 
 NODE = Node(node_name("n1"), "n1", transport="memory")
 LOCAL = Node(node_name("local"), "localhost", transport="local")
@@ -101,14 +104,18 @@ def test_how_nodes_are_watched(
     assert (options.keepalive_s, options.keepalive_count, options.host_keys) == expected
 
 
-async def test_the_jobs_of_an_inventory(tmp_path: Path) -> None:
+def test_the_jobs_of_an_inventory(tmp_path: Path) -> None:
     (tmp_path / "clsh.toml").write_text(
-        '[jobs]\nengine = "memory"\n[jobs.slots]\nn1 = 3\n[nodes.n1]\nhost = "n1"\n'
+        '[jobs]\nengine = "memory"\n[jobs.slots]\nn1 = 3\n[nodes.n1]\naddress = "n1"\n'
     )
     config = load({"CLSH_CONFIG": str(tmp_path / "clsh.toml"), "HOME": str(tmp_path)})
     way = transport(TransportOptions(), forced="memory")
-    async with running(assembly.jobs(config, tmp_path, SystemClock(), way, dict)) as jobs:
+    made = assembly.jobs(config, tmp_path, SystemClock(), way, dict)
+    asyncio.run(runs_a_job(made))
+
+
+async def runs_a_job(made: Jobs) -> None:
+    async with running(made) as jobs:
         (one,) = await jobs.submit(ALICE, [run(nodes=("n1",))])
         _, (task,) = await ended(jobs, one, "done")
     assert task.why == "n1: no load figures, 0 of 3 cores taken, the lowest of 1"
-    await way.aclose()

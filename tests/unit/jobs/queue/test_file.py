@@ -88,7 +88,7 @@ def test_what_is_open_is_loaded(queue: QueueFile) -> None:
     queue.write(Batch((), {(one, 0): (task, 0), (one, 3): (apart, 3)}, {one: row}))
     (loaded,) = queue.load()
     assert loaded.whole.row == row
-    assert (list(loaded.live), loaded.apart) == ([task], {3})
+    assert (list(loaded.live), loaded.apart) == ([task], frozenset({3}))
     assert queue.apart(one) == {3}
     found = queue.job(one)
     assert found is not None
