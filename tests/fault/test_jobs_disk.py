@@ -11,7 +11,7 @@ import pytest
 
 from clsh.jobs import scheduler, service
 from clsh.jobs.engines.memory import MemoryEngine
-from clsh.jobs.queue import Batch, New, QueueError, QueueFullError
+from clsh.jobs.queue import Batch, JobRow, New, QueueError, QueueFullError
 from clsh.jobs.queue.file import QueueFile
 from clsh.jobs.wish import Wish
 from tests.support.jobs import ALICE, ROOT, ended, made, reached, run, running, until
@@ -109,15 +109,21 @@ def break_pages(file: Path) -> None:
         there.write(os.urandom(size - 4096))
 
 
-def filled(directory: Path) -> None:
+def filled(directory: Path, *, cut: bool = False) -> None:
     queue = QueueFile(directory)
     new = New("alice", '{"argv":["x"]}', "pending", "", "x", "", 1.0, False, 1)
-    queue.write(Batch([new] * 100))
+    ids = [one.id for one in queue.write(Batch([new] * 100))]
+    if cut:
+        done = {n: JobRow(n, "done", 1.0, 9.0, False, 0, "pending", {}, "") for n in ids}
+        queue.write(Batch(jobs=done))
     queue.back_up(1e9)
     assert queue._chores is not None
     queue._chores.wait()
     queue.close()
-    break_pages(queue.file)
+    if cut:  # nothing that is read at the start is missing
+        os.truncate(queue.file, queue.file.stat().st_size - 4096)
+    else:
+        break_pages(queue.file)
 
 
 async def test_a_damaged_file_is_told_with_what_restores_it(tmp_path: Path) -> None:
@@ -136,6 +142,20 @@ async def test_a_damaged_file_is_told_with_what_restores_it(tmp_path: Path) -> N
     await asyncio.to_thread(restore, tmp_path)
     async with running(made(tmp_path, engine)) as jobs:
         assert (await jobs.jobs(ROOT, Wish())).total == 100
+
+
+async def test_what_is_left_of_a_file_is_shown_and_nothing_runs(tmp_path: Path) -> None:
+    await asyncio.to_thread(filled, tmp_path, cut=True)
+    engine = MemoryEngine()
+    async with running(made(tmp_path, engine)) as jobs:
+        assert "is damaged" in jobs.trouble()
+        listing = await jobs.jobs(ROOT, Wish(order="id", limit=10))
+        assert (len(listing.jobs), listing.total) == (10, 100)
+        assert (await jobs.job(ROOT, 1))[0].state == "done"
+        for asked in (jobs.submit(ALICE, [run()]), jobs.cancel(ROOT, 1)):
+            with pytest.raises(QueueError, match="is damaged"):
+                await asked
+    assert not engine.started
 
 
 def restore(directory: Path) -> None:

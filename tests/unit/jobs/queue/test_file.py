@@ -267,3 +267,6 @@ def test_a_backup_that_finds_damage_says_so(queue: QueueFile) -> None:
     queue.back_up(0.0)
     assert "is damaged" in queue.damage
     assert queue.back_up(0.0) == ""
+    with pytest.raises(QueueError, match="is damaged"):
+        put(queue, new())
+    assert look(queue, Wish()).total == 0
