@@ -101,6 +101,17 @@ async def test_nothing_is_started_that_is_not_stored(tmp_path: Path) -> None:
     assert not engine.started
 
 
+async def test_who_waits_when_the_manager_ends_is_told(tmp_path: Path) -> None:
+    async with running(made(tmp_path, MemoryEngine())) as jobs:
+        limit(jobs, 0)
+        with pytest.raises(QueueFullError):
+            await submit_until_refused(jobs, [])
+        waiting = asyncio.create_task(jobs.submit(ALICE, [run()]))
+        await until(lambda: bool(jobs._scheduler._promised))
+    with pytest.raises(QueueError):
+        await waiting
+
+
 def break_pages(file: Path) -> None:
     """Spoil all but the first page."""
     size = file.stat().st_size
