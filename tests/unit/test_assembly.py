@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
 from clsh import assembly
 from clsh.assembly import transport
+from clsh.base.clock import SystemClock
 from clsh.base.config import load
 from clsh.base.errors import UnreachableError
 from clsh.nodes.model import Node, node_name
 from clsh.remote.sudo import SudoError
 from clsh.remote.transport import Command, Exit, Stream, TransportOptions
+from tests.support.jobs import ALICE, ended, run, running
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from clsh.jobs.service import Jobs
 
 NODE = Node(node_name("n1"), "n1", transport="memory")
 LOCAL = Node(node_name("local"), "localhost", transport="local")
@@ -97,3 +102,20 @@ def test_how_nodes_are_watched(
     assembly.watching(load({"CLSH_CONFIG": str(tmp_path / "clsh.toml"), "HOME": str(tmp_path)}))
     (options,) = asked
     assert (options.keepalive_s, options.keepalive_count, options.host_keys) == expected
+
+
+def test_the_jobs_of_an_inventory(tmp_path: Path) -> None:
+    (tmp_path / "clsh.toml").write_text(
+        '[jobs]\nengine = "memory"\n[jobs.slots]\nn1 = 3\n[nodes.n1]\naddress = "n1"\n'
+    )
+    config = load({"CLSH_CONFIG": str(tmp_path / "clsh.toml"), "HOME": str(tmp_path)})
+    way = transport(TransportOptions(), forced="memory")
+    made = assembly.jobs(config, tmp_path, SystemClock(), way, dict)
+    asyncio.run(runs_a_job(made))
+
+
+async def runs_a_job(made: Jobs) -> None:
+    async with running(made) as jobs:
+        (one,) = await jobs.submit(ALICE, [run(nodes=("n1",))])
+        _, (task,) = await ended(jobs, one, "done")
+    assert task.why == "n1: no load figures, 0 of 3 cores taken, the lowest of 1"

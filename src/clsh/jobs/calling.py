@@ -100,7 +100,7 @@ class Calling:
 
     async def _start(self, key: Key) -> None:
         launch = self._launch(key)
-        if launch is None or key in self._out:
+        if launch is None:
             return
         self._out.add(key)
         try:

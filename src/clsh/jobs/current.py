@@ -67,7 +67,7 @@ class Current:
         self.counts: dict[TaskState, int] = dict(row.counts)
         self.live: dict[int, Task] = {task.index: task for task in loaded.live}
         self.waiting = sorted(t.index for t in loaded.live if t.state == "pending")
-        self.apart = set(loaded.apart)
+        self.apart = loaded.apart
         self.need: Need = need_of(request)
         self.key = rank(request.priority, whole.submitted, row.id)
         self.at_once = request.at_once
@@ -97,7 +97,6 @@ class Current:
         if self.waiting:
             return self.live[self.waiting[0]], -1
         while self.next in self.apart:
-            self.apart.discard(self.next)
             self.next += 1
         return Task(self.id, self.index_at(self.next)), self.next
 
@@ -120,7 +119,7 @@ class Current:
         if position == self.next:
             self.next += 1
         elif position >= 0:
-            self.apart.add(position)
+            self.apart |= {position}
         self.move(before.state, after.state)
         if before.state == "pending" and after.index in self.waiting:
             self.waiting.remove(after.index)

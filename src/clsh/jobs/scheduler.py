@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from clsh.base.clock import Clock
-    from clsh.jobs.book import Taken
+    from clsh.jobs.book import Ordered, Taken
     from clsh.jobs.calling import Key
     from clsh.jobs.current import Current
     from clsh.jobs.engine import Engine, Report
@@ -69,6 +69,7 @@ class Scheduler:
         self._calling = Calling(engine, clock, self._launch, self.hear, self._asked)
         self._new: list[tuple[Sequence[New], asyncio.Future[list[Stored]]]] = []
         self._waiters: list[asyncio.Future[None]] = []
+        self._promised: set[asyncio.Future[Any]] = set()
         self._limits: dict[Key, float] = {}
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
@@ -88,11 +89,20 @@ class Scheduler:
         self._wake.set()
 
     async def run(self) -> None:
-        """Go on with what was loaded, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._calling.run())
-            group.create_task(self._look())
-            group.create_task(self._work())
+        """Go on with what was loaded, until cancelled; then who still waits is refused."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._calling.run())
+                group.create_task(self._look())
+                group.create_task(self._work())
+        finally:
+            error = QueueError(
+                tr("the manager is ending, and it is not known whether this was stored"),
+                hint=tr("do it again later; with a key a job is never submitted twice"),
+            )
+            for future in self._promised:
+                if not future.done():
+                    future.set_exception(error)
 
     async def wait(self, seen: int) -> int:
         """Return the version as soon as it is greater than `seen`."""
@@ -104,16 +114,14 @@ class Scheduler:
 
     async def submit(self, jobs: Sequence[New]) -> list[Stored]:
         """Store jobs, all or none of them; raises QueueError."""
-        future: asyncio.Future[list[Stored]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[Stored]] = self._promise()
         self._new.append((jobs, future))
-        self._wake.set()
         return await future
 
     async def stored(self) -> None:
         """Return when all that has happened so far is stored; raises QueueError."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[None] = self._promise()
         self._waiters.append(future)
-        self._wake.set()
         await future
 
     def hear(self, report: Report) -> None:
@@ -138,6 +146,14 @@ class Scheduler:
     def launch(self, job: Current, task: Task) -> Launch:
         """Return what an engine is given of an attempt."""
         return launch_of(self._name, job.whole(), task)
+
+    def _promise(self) -> asyncio.Future[Any]:
+        """Return a future that is settled after the next write, or at the end."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._promised.add(future)
+        future.add_done_callback(self._promised.discard)
+        self._wake.set()
+        return future
 
     async def _work(self) -> None:
         while True:
@@ -165,7 +181,8 @@ class Scheduler:
         self.trouble = ""
         await self._take_in(new, stored)
         for ordered in taken.orders:
-            self._calling.carry_out(ordered)
+            if not self._is_moot(ordered):
+                self._calling.carry_out(ordered)
         for waiter in waiters:
             _set(waiter, None)
         for job in taken.ended:
@@ -218,6 +235,12 @@ class Scheduler:
             else:
                 return {number: state for number, (_, state) in found.items()}
         return {}
+
+    def _is_moot(self, ordered: Ordered) -> bool:
+        """Tell whether a start was overtaken by a cancel, which then follows or has gone out."""
+        job = self.book.jobs.get(ordered.job)
+        task = job.live.get(ordered.index) if job else None
+        return ordered.order == "start" and task is not None and task.cancelled
 
     async def _look(self) -> None:
         """Look at the nodes and at time limits, once a second."""

@@ -42,6 +42,7 @@ MOST_AT_ONCE = 10_000
 
 MOST_READ = 8 << 20
 
+_FEW = 1000  # tasks, which are made up without a thread
 _DAY_S = 86_400.0
 _CHORES_S = 600.0
 _SLICE_S = 0.1  # between slices, so that the removal of old jobs delays nothing
@@ -149,12 +150,11 @@ class Jobs:
     async def job(self, user: User, number: int) -> tuple[Job, list[Task]]:
         """Return a job and its tasks in the order of the array; raises NoJobError."""
         whole, rows = await self._stored(user, number)
-        tasks = all_tasks(whole, rows)
         current = self._scheduler.book.jobs.get(number)
-        if current is not None:
-            why = self._scheduler.book.why_waiting(current)
-            tasks = [replace(one, why=why) if one.state == "pending" else one for one in tasks]
-        return whole.job(), tasks
+        why = self._scheduler.book.why_waiting(current) if current else ""
+        if whole.size <= _FEW:
+            return whole.job(), all_tasks(whole, rows, why)
+        return whole.job(), await asyncio.to_thread(all_tasks, whole, rows, why)
 
     async def cancel(self, user: User, number: int, index: int | None = None) -> None:
         """End a job, or one of its tasks; raises NoJobError, and NotNowError when it has ended.
@@ -197,11 +197,10 @@ class Jobs:
 
         See Engine.read; b"" before the first attempt. Raises NoJobError and NodeError.
         """
-        whole, rows = await self._stored(user, number)
-        task = next((one for one in rows if one.index == index), None)
-        if task is None or not task.attempt:
+        whole, rows = await self._stored(user, number, index)
+        if not rows or not rows[0].attempt:
             return b""
-        launch = launch_of(self._name, whole, task)
+        launch = launch_of(self._name, whole, rows[0])
         return await self._engine.read(launch, stream, offset, min(limit, MOST_READ))
 
     async def _requeue(self, user: User, number: int, index: int | None) -> None:
@@ -295,8 +294,10 @@ class Jobs:
             if number not in found or not user.may_handle(found[number][0]):
                 raise RequestError("after", str(NoJobError(number)), hint=NoJobError(number).hint)
 
-    async def _stored(self, user: User, number: int) -> tuple[Whole, list[Task]]:
-        found = await self._queue.job(number)
+    async def _stored(
+        self, user: User, number: int, index: int | None = None
+    ) -> tuple[Whole, list[Task]]:
+        found = await self._queue.job(number, index)
         if found is None or not user.may_handle(found[0].owner):
             raise NoJobError(number)
         return found
@@ -307,7 +308,7 @@ class Jobs:
         job = self._scheduler.book.jobs.get(number)
         if job is not None and user.may_handle(job.owner):
             return job
-        await self._stored(user, number)
+        await self._stored(user, number, 0)
         raise NotNowError(
             tr("job {job} has ended", job=number), hint=tr("`cl requeue` runs it again")
         )

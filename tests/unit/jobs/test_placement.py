@@ -91,7 +91,7 @@ def test_memory_that_is_not_known_holds_nobody_up() -> None:
     assert chosen(of, need(memory=GB)).places == (Place("n1"),)
     assert never(need(memory=GB), of.seen()) == ("", "")
     assert (
-        chosen(of, need(metric="load+memory", memory=GB)).why == "n1: score 0.97, the lowest of 1"
+        chosen(of, need(metric="load+memory", memory=GB)).why == "n1: score 1.03, the lowest of 1"
     )
 
 

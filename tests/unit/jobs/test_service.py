@@ -265,6 +265,18 @@ async def test_a_time_limit(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None
     assert task.signal == "TERM"
 
 
+async def test_a_large_array(jobs: Jobs) -> None:
+    array = tuple(range(0, 20_000, 2))
+    (one,) = await jobs.submit(ALICE, [run(*LONG, kind="batch", array=array, held=True)])
+    _, tasks = await jobs.job(ALICE, one)
+    assert [task.index for task in tasks] == list(array)
+    assert {task.why for task in tasks} == {"held: it waits until it is released"}
+    await jobs.cancel(ALICE, one)
+    job, tasks = await ended(jobs, one, "cancelled")
+    assert job.counts == {"cancelled": len(array)}
+    assert {(task.state, task.why) for task in tasks} == {("cancelled", "")}
+
+
 async def test_output(jobs: Jobs, engine: MemoryEngine) -> None:
     one, two = await jobs.submit(ALICE, [run(*LONG), run(held=True)])
     await reached(jobs, one, is_running)

@@ -27,7 +27,7 @@ def encode(request: Request) -> str:
     return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=32)
 def decode(text: str) -> Request:
     """Return the request; fields that a newer version wrote are left out."""
     said: dict[str, Any] = {k: v for k, v in json.loads(text).items() if k in _DEFAULTS}

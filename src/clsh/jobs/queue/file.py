@@ -120,14 +120,18 @@ class QueueFile:
             for row in jobs
         ]
 
-    def job(self, number: int) -> tuple[Whole, list[Task]] | None:
-        """Return a job with those of its tasks that have rows."""
+    def job(self, number: int, index: int | None = None) -> tuple[Whole, list[Task]] | None:
+        """Return a job with those of its tasks that have rows, or only the one with an index."""
         with self._told(reading=True) as db:
             row = db.execute(f"SELECT {rows.JOB} FROM jobs WHERE id=?", (number,)).fetchone()  # noqa: S608 - names of our own
             if row is None:
                 return None
-            tasks = db.execute(f"SELECT {rows.TASK} FROM tasks WHERE job=?", (number,))  # noqa: S608 - names of our own
-            return rows.whole(row), [rows.task(one) for one in tasks]
+            one = "" if index is None else "AND idx=?"
+            tasks = db.execute(
+                f"SELECT {rows.TASK} FROM tasks WHERE job=? {one}",  # noqa: S608 - names of our own
+                (number,) if index is None else (number, index),
+            )
+            return rows.whole(row), [rows.task(row) for row in tasks]
 
     def apart(self, number: int) -> frozenset[int]:
         """Return the positions beyond `next` of tasks of a job that have a row."""

@@ -71,9 +71,9 @@ class Queue:
         """Return the jobs of a wish."""
         return await self._read(lambda file: file.ask(lambda db: listing.find(db, wish)))
 
-    async def job(self, number: int) -> tuple[Whole, list[Task]] | None:
+    async def job(self, number: int, index: int | None = None) -> tuple[Whole, list[Task]] | None:
         """See QueueFile.job."""
-        return await self._read(lambda file: file.job(number))
+        return await self._read(lambda file: file.job(number, index))
 
     async def apart(self, number: int) -> frozenset[int]:
         """See QueueFile.apart."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from clsh.jobs.model import Job, Task
@@ -166,20 +166,16 @@ def task_values(task: Task, position: int) -> tuple[object, ...]:
     )
 
 
-def all_tasks(job: Whole, rows: Iterable[Task]) -> list[Task]:
-    """Return a task for each index, in the order of the array."""
-    request = decode(job.request)
+def all_tasks(job: Whole, rows: Iterable[Task], why: str = "") -> list[Task]:
+    """Return a task for each index, in the order of the array; `why` those that wait do so."""
     stored = {one.index: one for one in rows}
     row = job.row
-    is_over = row.rest != "pending"
-    return [
-        stored.get(index)
-        or Task(
-            row.id,
-            index,
-            row.rest,
-            ended=row.ended if is_over else 0.0,
-            reason=row.reason if is_over else "",
-        )
-        for index in request.array or (0,)
-    ]
+    if row.rest == "pending":
+        rest = Task(row.id, 0, why=why)
+    else:
+        rest = Task(row.id, 0, row.rest, ended=row.ended, reason=row.reason)
+    found: list[Task] = []
+    for index in decode(job.request).array or (0,):
+        one = stored.get(index) or replace(rest, index=index)
+        found.append(replace(one, why=why) if one.state == "pending" else one)
+    return found
