@@ -28,6 +28,8 @@ TESTS = {
     "busybox": "busybox-static",
     "sudo": "sudo",
     "tmux": "tmux",
+    "curl": "curl",
+    "openssl": "openssl",
     "jq": "jq",
     "ps": "procps",
     "nsenter": "util-linux",
