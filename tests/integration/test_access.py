@@ -205,8 +205,8 @@ def test_200_wrong_logins_cost_others_nothing(machine: Machine, told: str) -> No
     """Another page and another login are answered while they are made."""
     trusted = str(machine.home / "state/clsh/certificate.pem")
     many = (
-        f"for n in $(seq 200); do echo 'name=u'$n'&password=x' | curl -s -o /dev/null --interface 10.99.0.2"
-        f" --cacert {trusted} --data-binary @- -w '%{{http_code}}\\n'"
+        "for n in $(seq 200); do echo 'name=u'$n'&password=x' | curl -s -o /dev/null"
+        f" --interface 10.99.0.2 --cacert {trusted} --data-binary @- -w '%{{http_code}}\\n'"
         f" https://{FAR}:8650/login & done; wait"
     )
     inside = ["nsenter", "-t", str(machine._holder.pid), "-m", "-n", "--", "sh", "-c", many]
