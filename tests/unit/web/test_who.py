@@ -111,7 +111,7 @@ def test_what_is_for_one_user_is_kept_for_nobody(monkeypatch: pytest.MonkeyPatch
         return asked.asker.name
 
     for need in ("user", "admin"):
-        entry = Entry("GET", "/api/v1/mine", "Mine", answer, access=need)  # type: ignore[arg-type]  # both are
+        entry = Entry("GET", "/api/v1/mine", "Mine", answer, access=need)
         monkeypatch.setattr(web, "TABLE", (entry,))
         with pytest.raises(ValueError, match="must not be kept"):
             web.build(a_monitor(), a_control())

@@ -39,8 +39,8 @@ class Person:
     def secret(self) -> str:
         return self.browser.headers.get("cookie", "").partition("=")[2]
 
-    async def get(self, path: str, **headers: str) -> Got:
-        return self._kept(await self.browser.ask(path, **headers))
+    async def get(self, path: str) -> Got:
+        return self._kept(await self.browser.ask(path))
 
     async def post(self, path: str, **fields: str) -> Got:
         body = urlencode(fields).encode()
