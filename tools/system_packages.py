@@ -29,6 +29,8 @@ TESTS = {
     "busybox": "busybox-static",
     "sudo": "sudo",
     "tmux": "tmux",
+    "curl": "curl",
+    "openssl": "openssl",
     "jq": "jq",
     "ps": "procps",
     "nsenter": "util-linux",

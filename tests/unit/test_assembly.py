@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clsh import assembly
+from clsh.access import pam
 from clsh.assembly import transport
 from clsh.base.clock import SystemClock
-from clsh.base.config import load
-from clsh.base.errors import UnreachableError
+from clsh.base.config import Config, load
+from clsh.base.errors import ConfigError, UnreachableError
 from clsh.nodes.model import Node, node_name
 from clsh.remote.sudo import SudoError
 from clsh.remote.transport import Command, Exit, Stream, TransportOptions
@@ -119,3 +120,31 @@ async def runs_a_job(made: Jobs) -> None:
         (one,) = await jobs.submit(ALICE, [run(nodes=("n1",))])
         _, (task,) = await ended(jobs, one, "done")
     assert task.why == "n1: no load figures, 0 of 3 cores taken, the lowest of 1"
+
+
+@pytest.mark.parametrize(
+    ("pam_is", "missing", "ways"),
+    [
+        ("off", False, "local users"),
+        ("auto", True, "local users"),
+        ("auto", False, "PAM, local users"),
+        ("on", False, "PAM, local users"),
+    ],
+)
+def test_who_checks_passwords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pam_is: str, missing: bool, ways: str
+) -> None:
+    why = ConfigError("PAM is missing") if missing else None
+    monkeypatch.setattr(pam, "why_not", lambda _: why)
+    config = Config(tmp_path / "clsh.toml", tables={"access": {"pam": pam_is}})
+    access = assembly.access(config, tmp_path, SystemClock(), "boss")
+    assert (access.owner, access.logins.ways) == ("boss", ways)
+
+
+def test_without_pam_where_it_must_be_nothing_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pam, "why_not", lambda _: ConfigError("PAM is missing"))
+    config = Config(tmp_path / "clsh.toml", tables={"access": {"pam": "on"}})
+    with pytest.raises(ConfigError, match="PAM is missing"):
+        assembly.access(config, tmp_path, SystemClock(), "boss")

@@ -20,7 +20,7 @@ EXAMPLE = Path(__file__).with_name("clsh.pam")
 _DIRECTORIES = (Path("/etc/pam.d"), Path("/usr/lib/pam.d"))
 
 _SUCCESS, _BUFFER_ERROR, _CONVERSATION_ERROR = 0, 5, 19
-_SYSTEM_ERRORS = {1, 2, 3, 4, 5, 26}  # no module, no symbol, no memory: not the user's fault
+_SYSTEM_ERRORS = {1, 2, 3, 4, 5, 26, 28}  # no module, no memory: not the user's fault
 _USER, _RHOST, _FAIL_DELAY = 2, 4, 10
 _HIDDEN_PROMPT, _SHOWN_PROMPT = 1, 2
 

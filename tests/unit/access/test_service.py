@@ -189,7 +189,7 @@ async def test_a_token_is_good_for_its_scope(
     assert user == User(name, is_admin=is_admin)
     assert user is not None
     assert user.how == "token"
-    assert {one for one in ("read", "jobs", "admin") if user.may(one)} == may  # type: ignore[arg-type]  # as its type has them
+    assert {one for one in ("read", "jobs", "admin") if user.may(one)} == may
 
 
 async def test_a_token_ends_with_its_day() -> None:

@@ -14,11 +14,13 @@ from clsh.base import db
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from clsh.access.store import Record
+
 ALICE = Account("alice", "$argon2id$x", True, 1.0)
 SESSION = Session(b"s", "id1", "alice", "10.0.0.1", "a browser", 1.0, 2.0)
 TOKEN = Token(b"t", "id2", "alice", "ci", "read", 1.0, 2.0, 3.0)
 LINK = Link(b"l", "alice", 9.0)
-ALL = [ALICE, SESSION, TOKEN, LINK]
+ALL: list[Record] = [ALICE, SESSION, TOKEN, LINK]
 
 
 async def test_all_is_there_again(tmp_path: Path) -> None:

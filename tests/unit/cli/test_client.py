@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
+from clsh.base import paths
 from clsh.base.errors import ClshError, NotAllowedError
 from clsh.cli import client
+from clsh.cli.client import NoManagerError
 from tests.support.manager import answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.manager import Answering
 
@@ -101,3 +105,17 @@ def test_a_socket_that_cannot_be_had(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     with pytest.raises(kind, match=words):
         client.get("/")
+
+
+def test_without_a_manager_of_their_own_a_user_asks_root_s(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with answering() as manager:
+        system = client.socket_path()
+        monkeypatch.setattr(paths, "SYSTEM_RUNTIME", system.parent)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "none"))
+        with pytest.raises(NoManagerError):  # root has its own or none
+            client.get("/api/v1/status")
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        assert client.get("/api/v1/status")
+        assert len(manager.asked) == 1

@@ -126,3 +126,12 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("clsh.manager.state.fcntl.flock", refuse)
     with pytest.raises(ClshError, match=r"cannot lock .*: Operation not supported"):
         state.lock(tmp_path)
+
+
+def test_what_others_may_go_through_stays_so(tmp_path: Path) -> None:
+    made = tmp_path / "run"
+    for mode, kept in ((None, 0o700), (0o711, 0o711), (0o755, 0o700)):
+        if mode is not None:
+            made.chmod(mode)
+        state.private(made, passable=True)
+        assert made.stat().st_mode & 0o777 == kept

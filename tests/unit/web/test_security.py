@@ -81,7 +81,7 @@ def test_other_addresses_are_reached_from_afar(address: str) -> None:
 
 def test_who_came_to_an_address_from_afar_may_name_it() -> None:
     """It is no name that a foreign page could give to our address."""
-    far = {"scheme": "https", "server": ("192.0.2.7", 8650)}
+    far: dict[str, Any] = {"scheme": "https", "server": ("192.0.2.7", 8650)}
     security.check(scope(host="192.0.2.7:8650", **far), HOSTS)
     security.check(
         scope(host="[2001:db8::1]:8650", scheme="wss", server=("2001:db8::1", 8650)), HOSTS

@@ -106,12 +106,25 @@ async def test_a_token_for_reading_changes_nothing_and_one_for_jobs_does() -> No
         assert (await browser.ask("/jobs", "DELETE")).status == status
 
 
+async def test_what_is_not_theirs_is_told() -> None:
+    access = an_access()
+    alice = {**await cookie(access, "alice"), **OURS}
+    browser = Browser(an_app(access), headers=alice)
+    own = await browser.ask("/api/v1/users/alice/password", "POST", b'{"password": "long enough"}')
+    assert (own.status, own.json["hint"]) == (403, "open /account")
+    for path, method in (("/api/v1/users/bob/link", "POST"), ("/api/v1/tokens?whose=all", "GET")):
+        got = await browser.ask(path, method)
+        assert got.status == 403
+        assert "administrators" in got.json["error"]
+    assert "login?link=" in (await browser.ask("/api/v1/users/alice/link", "POST")).json["url"]
+
+
 def test_what_is_for_one_user_is_kept_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     async def answer(_: Any, asked: Asked) -> object:
         return asked.asker.name
 
     for need in ("user", "admin"):
-        entry = Entry("GET", "/api/v1/mine", "Mine", answer, access=need)  # type: ignore[arg-type]  # both are
+        entry = Entry("GET", "/api/v1/mine", "Mine", answer, access=need)
         monkeypatch.setattr(web, "TABLE", (entry,))
         with pytest.raises(ValueError, match="must not be kept"):
             web.build(a_monitor(), a_control())

@@ -92,6 +92,19 @@ class TestUp:
         assert told.out == "http://127.0.0.1:8650/\n"
         assert told.err == f"The manager runs (pid 7); its log is {place.log}.\n"
 
+    def test_the_first_run_says_where_to_log_in(
+        self, launched: Launched, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with answering() as manager:
+            manager.answers["/api/v1/welcome"] = (200, {"url": "https://x/login?link=s"})
+            status: Any = manager.answers["/api/v1/status"][1]
+            status["facts"] = {**status["facts"], "fingerprint": "AB:CD"}
+            assert main(["up"]) == 0
+        told = capsys.readouterr()
+        assert told.out == "http://127.0.0.1:8650/\n"
+        assert "SHA-256 fingerprint AB:CD" in told.err
+        assert "at https://x/login?link=s\n" in told.err
+
     def test_a_start_that_failed_has_told_why(self, launched: Launched) -> None:
         launched.error = daemon.FailedStartError(10)
         assert main(["up"]) == 10

@@ -8,19 +8,20 @@ import resource
 import shutil
 import socket
 import tempfile
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from clsh.access import pam
+from clsh.base.config import Config
+from clsh.base.errors import ConfigError
 from clsh.manager import state
 from clsh.manager.doctor import machine
 from clsh.manager.state import Holder, Place
 from clsh.monitor.settings import Settings
 from clsh.monitor.settings.values import Address
 from tests.support.manager import STATUS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MB = 2**20
 
@@ -176,3 +177,23 @@ def test_a_manager_that_does_not_answer(place: Place) -> None:
 def test_the_clock_of_this_machine(skews: dict[str, float], said: str) -> None:
     found = machine.clock(skews)
     assert (said in found.text and found.grade == "bad") if found else not said
+
+
+@pytest.mark.parametrize(
+    ("said", "missing", "grade", "words"),
+    [
+        ("off", True, "ok", "PAM is off"),
+        ("auto", False, "ok", "PAM's service clsh"),
+        ("auto", True, "note", "only local users log in by password: PAM is missing"),
+        ("on", True, "bad", "only local users log in by password: PAM is missing"),
+    ],
+)
+def test_how_users_log_in(
+    monkeypatch: pytest.MonkeyPatch, said: str, missing: bool, grade: str, words: str
+) -> None:
+    why = ConfigError("PAM is missing", hint="cp it") if missing else None
+    monkeypatch.setattr(pam, "why_not", lambda _: why)
+    found = machine.logins(Config(Path("clsh.toml"), tables={"access": {"pam": said}}))
+    assert found.grade == grade
+    assert words in found.text
+    assert found.mend == ("cp it" if grade != "ok" else "")

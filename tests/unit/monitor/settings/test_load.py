@@ -29,6 +29,8 @@ ALL = f"""\
 [manager]
 listen = "[::1]:9000"
 names = ["head", "head.example.org"]
+certificate = "/etc/clsh/head.pem"
+key = "/etc/clsh/head.key"
 [monitor]
 grid = "Our grid"
 interval = "30s"
@@ -104,6 +106,8 @@ def test_every_setting(load: Loader) -> None:
     assert load(ALL) == Settings(
         listen=Address("::1", 9000),
         names=("head", "head.example.org"),
+        certificate="/etc/clsh/head.pem",
+        key="/etc/clsh/head.key",
         grid="Our grid",
         interval_s=30.0,
         store_url="http://127.0.0.1:8428",
@@ -159,6 +163,9 @@ MAIL = '[notify.m]\nkind = "smtp"\nhost = "h"\nsender = "a@b"\nrecipients = ["a@
         ('[manager]\nlisten = "-a:80"', "2: manager.listen must be bad host name"),
         ('[manager]\nlistn = "a:80"', "2: manager.listn: unknown key 'listn'"),
         ('[manager]\nnames = "a"', "2: manager.names must be a list"),
+        ('[manager]\ncertificate = "/a"', "manager.key is missing"),
+        ('[manager]\nkey = "/a"', "manager.certificate is missing"),
+        ('[manager]\nkey = "a"', "manager.key must be a file name that begins with /"),
         ("[monitor]\ninterval = 0.5", "2: monitor.interval must be a time from 1 to 3600"),
         ("[monitor]\ninterval = nan", "2: monitor.interval must be a number"),
         ("[monitor]\ninterval = true", "2: monitor.interval must be a number"),
