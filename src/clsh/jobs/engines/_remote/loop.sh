@@ -8,7 +8,11 @@ if [ -z "$spool" ]; then
   [ "$uid" != 0 ] || spool=/var/lib/clsh/spool
 fi
 mkdir -p "$spool" || { echo "clsh fault cannot make the directory $spool"; exit 1; }
-[ "$uid" != 0 ] || chmod 711 "$spool"
+# Users pass through to what is theirs, and can list nothing.
+if [ "$uid" = 0 ]; then
+  chmod 711 "$spool"
+  [ "$spool" != /var/lib/clsh/spool ] || chmod go+x /var/lib/clsh
+fi
 [ -O "$spool" ] || { echo "clsh fault $spool is not owned by $me"; exit 1; }
 read -r host </proc/sys/kernel/hostname
 read -r boot </proc/sys/kernel/random/boot_id
