@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from tests.support.attempts import Driver, until
+from tests.support.attempts import Driver, sleepers, until
 
 if TYPE_CHECKING:
     from tests.support.demo import Demo
@@ -56,13 +56,12 @@ def test_two_managers_start_the_same_once(demo4: Demo) -> None:
         asked = [(driver, driver.send("start", *each)) for each in many for driver in (first, second)]
         phases = {driver.answer(number)["phase"] for driver, number in asked}
         assert phases <= {"running", "ended"}
-        (until(lambda: {r["phase"] for r in second.ask("ask", *many)} == {"ended"}))
+        until(lambda: {r["phase"] for r in second.ask("ask", *many)} == {"ended"})
     assert demo4.on("node1", "cat /tmp/two*").split() == ["x"] * 30
 
 
 def test_a_node_that_was_started_again_has_lost_its_attempts(demo4: Demo) -> None:
     attempt = one("boot", "sleep 600", "node2")
-    attempt[0] = "boot"
     spool = "/var/lib/boot-spool"  # /tmp does not outlive the node
     with Driver(demo4, "root", spool) as driver:
         assert driver.ask("start", *attempt)["phase"] == "running"
@@ -98,7 +97,7 @@ def test_a_runner_that_was_killed_is_lost_and_its_task_with_it(demo4: Demo) -> N
     attempt = one("runner", "exec sleep 4713", "node4")
     with Driver(demo4, "root", SPOOL) as driver:
         driver.ask("start", *attempt)
-        until(lambda: demo4.processes("node4", "sleep"))
+        until(lambda: sleepers(demo4, "node4", "4713") == 1)
         demo4.on("node4", f"read p _ <{SPOOL}/runner/pid; kill -9 $p")
 
         def lost() -> bool:
@@ -106,4 +105,4 @@ def test_a_runner_that_was_killed_is_lost_and_its_task_with_it(demo4: Demo) -> N
             return bool(said["phase"] == "lost")
 
         until(lost)
-    assert demo4.processes("node4", "sleep") == []
+    until(lambda: sleepers(demo4, "node4", "4713") == 0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.attempts import Driver, until
+from tests.support.attempts import Driver, sleepers, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,13 +85,13 @@ def test_links_of_a_user_do_not_make_root_read_or_write(demo4: Demo, root: Drive
 def test_a_cancel_reaches_what_it_left_in_the_background(demo4: Demo, root: Driver) -> None:
     script = "timeout 600 sleep 4711 & sleep 4711 & trap '' TERM; wait; wait; sleep 4712"
     one = ["many", "alice", {"argv": ["sh", "-c", script]}, [["node4", 1]]]
-    root.ask("start", *one)
-    until(lambda: len(demo4.processes("node4", "sleep")) == 2)
+    assert root.ask("start", *one)["phase"] == "running"
+    until(lambda: sleepers(demo4, "node4", "4711") == 2)
     root.ask("cancel", *one)
     ended = root.end_of("many")
     assert (ended["phase"], ended["reason"]) == ("ended", "cancelled")
     assert ended["signal"] == "KILL"  # it would not go by itself
-    assert demo4.processes("node4", "sleep") == []
+    assert sleepers(demo4, "node4", "4711") == 0
 
 
 def test_the_home_is_shared_and_each_node_has_its_own(alice: Driver) -> None:

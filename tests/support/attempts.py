@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsh.base.clock import SystemClock
 from clsh.base.errors import ClshError
+from clsh.demo import processes
 from clsh.jobs.engine import EngineContext, Launch
 from clsh.jobs.engines import remote
 from clsh.jobs.model import Place, Request
@@ -97,6 +98,12 @@ class Driver:
                 else:
                     self._answers[number] = what
                 self._came.notify_all()
+
+
+def sleepers(demo: Demo, node: str, number: str) -> int:
+    """Count the processes `sleep NUMBER` of a node."""
+    found = demo.processes(node, "sleep")
+    return sum(processes.words(one.pid)[1:] == [number] for one in found)
 
 
 def until(true: Any, within_s: float = 40) -> None:
