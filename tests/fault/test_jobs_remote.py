@@ -53,7 +53,9 @@ def test_a_manager_killed_again_and_again_starts_nothing_twice_and_loses_nothing
 def test_two_managers_start_the_same_once(demo4: Demo) -> None:
     many = [one(f"two{n}", f"echo x >>/tmp/two{n}", "node1") for n in range(30)]
     with Driver(demo4, "root", SPOOL) as first, Driver(demo4, "root", SPOOL) as second:
-        asked = [(driver, driver.send("start", *each)) for each in many for driver in (first, second)]
+        asked = [
+            (driver, driver.send("start", *each)) for each in many for driver in (first, second)
+        ]
         phases = {driver.answer(number)["phase"] for driver, number in asked}
         assert phases <= {"running", "ended"}
         until(lambda: {r["phase"] for r in second.ask("ask", *many)} == {"ended"})

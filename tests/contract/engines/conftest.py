@@ -95,9 +95,11 @@ class Bench:
 
     async def until(self, launch: Launch, phase: Phase) -> Report:
         async with asyncio.timeout(PATIENCE_S):
-            while (report := await self.ask(launch)).phase != phase:
+            while True:
+                report = await self.ask(launch)
+                if report.phase == phase:
+                    return report
                 await asyncio.sleep(0.05)
-        return report
 
     async def ask(self, launch: Launch) -> Report:
         (report,) = await self.engine.ask([launch])
@@ -125,14 +127,14 @@ def _remote(kind: str, folder: Path, node: Node, transport: Callable[[], Transpo
 
 
 @contextlib.asynccontextmanager
-async def _over_local(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Bench]:
+async def _over_local(folder: Path, server: Sshd | None) -> AsyncIterator[Bench]:
     node = Node(node_name("here"), "here", transport="local")
     yield _remote("remote-local", folder, node, lambda: local.build(TransportOptions()))
 
 
 @contextlib.asynccontextmanager
-async def _over_ssh(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Bench]:
-    server: Sshd = request.node.funcargs["server"]
+async def _over_ssh(folder: Path, server: Sshd | None) -> AsyncIterator[Bench]:
+    assert server is not None
     async with Relay(server.port) as relay:
         known = str(server.known_at(relay.port))
         node = server.node(port=relay.port)
@@ -153,9 +155,7 @@ async def _over_ssh(request: pytest.FixtureRequest, folder: Path) -> AsyncIterat
             bench.close = None
 
 
-Maker = Callable[
-    [pytest.FixtureRequest, "Path"], contextlib.AbstractAsyncContextManager["Bench"]
-]
+Maker = Callable[["Path", "Sshd | None"], contextlib.AbstractAsyncContextManager["Bench"]]
 MAKERS: dict[str, Maker] = {"remote-local": _over_local, "remote-ssh": _over_ssh}
 
 
@@ -174,10 +174,8 @@ def server(request: pytest.FixtureRequest, engine_kind: str) -> Sshd | None:
 
 
 @pytest.fixture
-async def bench(
-    request: pytest.FixtureRequest, engine_kind: str, server: Sshd | None, tmp_path: Path
-) -> AsyncIterator[Bench]:
-    async with MAKERS[engine_kind](request, tmp_path) as made:
+async def bench(engine_kind: str, server: Sshd | None, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with MAKERS[engine_kind](tmp_path, server) as made:
         made.run()
         yield made
         await made.stop()
