@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def launch(name: str, owner: str, request: Mapping[str, Any], places: Sequence[Any]) -> Launch:
-    told = {k: tuple(v) if isinstance(v, list) else v for k, v in request.items()}
+    told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in request.items()}
     where = tuple(Place(node, ranks) for node, ranks in places)
     return Launch(name, owner, 7, 3, 1, Request(**told), where)
 
@@ -125,14 +125,16 @@ async def _do(engine: remote.Remote, number: int, verb: str, args: list[Any]) ->
             if verb == "ask":
                 _say(number, [asdict(one) for one in await engine.ask(launches)])
             else:
-                _say(number, await engine.forget(launches))
+                await engine.forget(launches)
+                _say(number, None)
         elif verb == "start":
             _say(number, asdict(await engine.start(launch(*args))))
         elif verb == "read":
             one, stream, offset, limit = args
             _say(number, (await engine.read(launch(*one), stream, offset, limit)).decode())
         elif verb == "cancel":
-            _say(number, await engine.cancel(launch(*args)))
+            await engine.cancel(launch(*args))
+            _say(number, None)
         else:
             _say(number, [asdict(one) for one in engine.slots()])
     except ClshError as error:

@@ -33,11 +33,11 @@ _END = r"""
 [ -n "$dir" ] || dir=$HOME
 cd -- "$dir" 2>/dev/null || no "there is no directory $dir that $USER may enter"
 case $in in "") in=/dev/null;; *) [ -r "$in" ] && [ ! -d "$in" ] || no "cannot read $in";; esac
-case $out in "") out=$CLSH_OWN/out;; esac
-case $err in "") err=$CLSH_OWN/err;; esac
 for f in "$out" "$err"; do
-  ( : >>"$f" ) 2>/dev/null || no "cannot write to $f"
+  [ -z "$f" ] || ( : >>"$f" ) 2>/dev/null || no "cannot write to $f"
 done
+[ -n "$out" ] || out=$CLSH_OWN/out
+[ -n "$err" ] || err=$CLSH_OWN/err
 """
 # Open MPI 4 reads the first variable, 5 the second.
 _PARALLEL = r"""
@@ -121,7 +121,8 @@ def read_line(
     path = _filled(request.error if stream == "error" else request.output, launch)
     folder = request.directory
     if not path:
-        path, folder = "out" if stream == "output" else "err", f"{spool}/{launch.id}/own"
+        own = "" if by == launch.owner else "/own"
+        path, folder = "out" if stream == "output" else "err", f"{spool}/{launch.id}{own}"
     line = in_sh(_READ, launch.owner, folder, path, str(offset), str(limit))
     if by == launch.owner:
         return line

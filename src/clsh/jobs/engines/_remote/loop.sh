@@ -89,7 +89,7 @@ start() { # NUMBER ID OWNER RSS-LIMIT GPUS COMMAND
     if ! allowed "$3"; then settle "$d" refused 0 "$why"; ended "$q" "$id"; return; fi
     known="$known $3 "
   esac
-  if [ "$3" = "$me" ]; then mkdir "$d/own"; else as=$3; install -d -m 700 -o "$3" "$d/own"; fi &&
+  if [ "$3" != "$me" ]; then as=$3; install -d -m 700 -o "$3" "$d/own"; fi &&
     printf '%s\n' "$6" >"$d/cmd" || { settle "$d" refused 0 "cannot write to $spool"
     ended "$q" "$id"; return; }
   setsid /bin/sh "$runner" "$spool" "$id" "$as" "$4" "$5" "$host" "$boot" \

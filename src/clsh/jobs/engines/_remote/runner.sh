@@ -3,7 +3,7 @@
 umask 077
 spool=$1 id=$2 owner=$3 limit=$4 want=$5 host=$6 boot=$7
 d=$spool/$id sid= stop= killer= watch= held=
-CLSH_OWN=$d/own; export CLSH_OWN
+CLSH_OWN=$d${owner:+/own}; export CLSH_OWN
 say() {
   for f in "$spool/ends/$host"/*; do [ ! -p "$f" ] || printf 'clsh - %s\n' "$*" 1<>"$f"; done
 }
@@ -17,9 +17,10 @@ settle() { # PHASE CODE REASON; the disk may be full: then again until there is 
   say "$id $1 $2 $rss $up $up $3"
   exit 0
 }
-members() { # runuser, which leads the session, would turn a TERM into a KILL after 2 s
-  sed -n "s/^\([0-9]*\) (.*) [A-Y] [0-9]* [0-9]* $sid .*/\1/p" /proc/[0-9]*/stat |
-    while read -r m; do [ "$owner$m" = "$owner$sid" ] && [ "$owner" ] || echo "$m"; done
+# runuser, which then leads the session, would turn a TERM into a KILL after 2 s.
+members() {
+  sed -n "${owner:+/^$sid (/d;}s/^\([0-9]*\) (.*) [A-Y] [0-9]* [0-9]* $sid .*/\1/p" \
+    /proc/[0-9]*/stat
 } 2>/dev/null
 end() { # TERM to all, KILL after 5 s
   [ -z "$killer" ] || return
