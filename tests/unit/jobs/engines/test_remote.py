@@ -44,6 +44,14 @@ class Lab:
             await asyncio.sleep(0.02)
         raise AssertionError(f"{one.id} did not end")
 
+    async def over(self, one: Launch) -> None:
+        for _ in range(600):
+            (said,) = await self.engine.ask([one])
+            if said.phase != "running":
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{one.id} did not end")
+
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
@@ -111,12 +119,10 @@ async def test_gpus_are_given_to_one_at_a_time(
     said = await lab.engine.start(both)
     assert (said.phase, said.reason) == ("refused", "1 more GPUs are needed than are free")
     await lab.engine.cancel(ask)
-    while (await lab.engine.ask([ask]))[0].phase == "running":
-        await asyncio.sleep(0.05)
+    await lab.over(ask)
     again = launch("c", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES", gpus=2)
     assert (await lab.engine.start(again)).phase == "running"
-    while (await lab.engine.ask([again]))[0].phase == "running":
-        await asyncio.sleep(0.05)
+    await lab.over(again)
     assert await lab.engine.read(again, "output", 0, 99) == b"0,1\n"
     await lab.engine.aclose()
 
@@ -134,8 +140,7 @@ async def test_what_has_ended_is_forgotten_and_what_runs_is_not(lab: Lab) -> Non
     over, runs = launch("over", "true"), launch("runs", "sleep", "600")
     for one in (over, runs):
         await lab.engine.start(one)
-    while (await lab.engine.ask([over]))[0].phase == "running":
-        await asyncio.sleep(0.05)
+    await lab.over(over)
     await lab.engine.forget([over, runs])
     assert [r.phase for r in await lab.engine.ask([over, runs])] == ["absent", "running"]
     await lab.engine.cancel(runs)
