@@ -43,6 +43,9 @@ TESTS = {
     "victoria-metrics": "victoria-metrics",
     "prometheus-node-exporter": "prometheus-node-exporter",
     "chromium": "chromium",
+    "mpirun": "openmpi-bin",
+    "mpicc": "libopenmpi-dev",
+    "gcc": "gcc",
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc": "fonts-noto-cjk",
 }
 # clush is in the environment: clsh needs the same package

@@ -119,3 +119,8 @@ def script_line(content: bytes, *args: str) -> str:
     """
     program = (*interpreter(content), "/dev/fd/3", *args)
     return in_sh(_RECEIVE, str(len(content)), *program)
+
+
+def sh_words(argv: Sequence[str]) -> str:
+    """Return `argv` as words within a script of POSIX sh; only that reads newlines alike."""
+    return " ".join(map(_word, argv))

@@ -1,0 +1,183 @@
+"""What an attempt runs, as text for the node's sh: directory, files, environment, argv. Pure.
+
+Nothing of a request is ever read as shell code: each of its words goes through
+`remote.quoting`. What the request itself forbids is told by `complaints`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from clsh.base.errors import UsageError
+from clsh.remote.quoting import in_sh, sh_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clsh.jobs.engine import Launch, Stream
+    from clsh.jobs.model import Request
+
+REACH_S = 10
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", re.ASCII)
+_OWNER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_PATTERN = re.compile(r"%([jtN%])")
+# The whole is one compound command, read before its standard input becomes the job's.
+_BEGIN = r"""{
+no() { printf '%s\n' "$1" >&9; exit 125; }
+umask 022
+unset XDG_RUNTIME_DIR XDG_SESSION_ID DBUS_SESSION_BUS_ADDRESS SSH_AUTH_SOCK MAIL OLDPWD
+"""
+_END = r"""
+[ -n "$dir" ] || dir=$HOME
+cd -- "$dir" 2>/dev/null || no "there is no directory $dir that $USER may enter"
+case $in in "") in=/dev/null;; *) [ -r "$in" ] && [ ! -d "$in" ] || no "cannot read $in";; esac
+for f in "$out" "$err"; do
+  [ -z "$f" ] || ( : >>"$f" ) 2>/dev/null || no "cannot write to $f"
+done
+[ -n "$out" ] || out=$CLSH_OWN/out
+[ -n "$err" ] || err=$CLSH_OWN/err
+"""
+# Open MPI 4 reads the first variable, 5 the second.
+_PARALLEL = r"""
+for n in $others; do
+  ( timeout %(s)d ssh -o BatchMode=yes -o ConnectTimeout=%(s)d -- "$n" true </dev/null \
+      >/dev/null 2>&1 || echo "$n" >"$CLSH_OWN/away.$n" ) &
+done
+wait
+for n in $others; do
+  [ ! -e "$CLSH_OWN/away.$n" ] || no "$n cannot be reached from $first within %(s)d s"
+done
+command -v mpirun >/dev/null || no "mpirun is not installed on $first"
+printf '%%s' "$hosts" >"$CLSH_OWN/hosts" || no "cannot write the host file"
+OMPI_MCA_plm_rsh_args="-o BatchMode=yes -o ConnectTimeout=%(s)d"
+PRTE_MCA_plm_ssh_args=$OMPI_MCA_plm_rsh_args
+export OMPI_MCA_plm_rsh_args PRTE_MCA_plm_ssh_args
+set -- mpirun --hostfile "$CLSH_OWN/hosts" -np "$ranks" "$@"
+unset n
+"""
+# Opened for appending: the tasks of a batch may share a file.
+_FILES = r"""
+unset f
+exec <"$in" >>"$out"
+if [ "$err" = "$out" ]; then exec 2>&1; else exec 2>>"$err"; fi
+unset CLSH_OWN in out err dir hosts others first ranks
+"""
+_GO = """echo ok >&9
+exec 9>&-
+exec "$@"
+}"""
+# $1 is the home's owner, $2 the directory, $3 the file, $4 the offset, $5 the limit.
+_READ = r"""
+eval "h=~$1"
+cd -- "${2:-$h}" 2>/dev/null || { echo "there is no directory ${2:-$h}" >&2; exit 1; }
+[ -f "$3" ] && [ -r "$3" ] || { echo "cannot read $3" >&2; exit 1; }
+case $4 in -*) tail -c "${4#-}" "$3";; *) tail -c "+$(($4 + 1))" "$3";; esac | head -c "$5"
+"""
+
+
+def complaints(request: Request) -> list[str]:
+    """Return in words what of a request cannot be done on plain nodes."""
+    found: list[str] = []
+    if request.send:
+        found.append("files are not sent along: put them into the directory of the job first")
+    if request.restart in {"criu", "dmtcp"}:
+        found.append(f"checkpoints by {request.restart} are not made by this engine")
+    words = [request.directory, request.input, request.output, request.error, *request.argv]
+    if any("\0" in word for word in [*words, *request.environment.values()]):
+        found.append("a NUL byte cannot be passed to a command")
+    found += [
+        f"bad variable name {name!r}"
+        for name in request.environment
+        if not _VARIABLE.fullmatch(name)
+    ]
+    if not request.argv:
+        found.append("there is nothing to run")
+    return found
+
+
+def check_names(launch: Launch) -> None:
+    """Raise UsageError for an id or owner that could be read as a path, option or code."""
+    if not _ID.fullmatch(launch.id):
+        raise UsageError(f"bad name of an attempt {launch.id!r}")
+    if not _OWNER.fullmatch(launch.owner):
+        raise UsageError(f"bad user name {launch.owner!r}", hint="a login name of the nodes")
+
+
+def start_call(number: int, launch: Launch, hosts: Mapping[str, str]) -> bytes:
+    """Return the line that starts an attempt; `hosts` are the addresses of nodes."""
+    request = launch.request
+    numbers = str(request.rss_limit), str(request.gpus)
+    words = ("start", str(number), launch.id, launch.owner, *numbers, _text(launch, hosts))
+    return (sh_words(words) + "\n").encode(errors="surrogateescape")
+
+
+def read_line(
+    launch: Launch, stream: Stream, offset: int, limit: int, *, by: str, spool: str
+) -> str:
+    """Return the line that prints part of an output file; root (`by`) reads as the owner."""
+    request = launch.request
+    path = _filled(request.error if stream == "error" else request.output, launch)
+    folder = request.directory
+    if not path:
+        own = "" if by == launch.owner else "/own"
+        path, folder = "out" if stream == "output" else "err", f"{spool}/{launch.id}{own}"
+    line = in_sh(_READ, launch.owner, folder, path, str(offset), str(limit))
+    if by == launch.owner:
+        return line
+    return f"runuser -u {launch.owner} -- {line.removeprefix('exec ')}"
+
+
+def _filled(text: str, launch: Launch) -> str:
+    node = launch.places[0].node if launch.places else ""
+    known = {"j": str(launch.job), "t": str(launch.task), "N": node, "%": "%"}
+    return _PATTERN.sub(lambda found: known[found[1]], text)
+
+
+def _text(launch: Launch, hosts: Mapping[str, str]) -> str:
+    request = launch.request
+    names = [place.node for place in launch.places]
+    ranks = sum(place.ranks for place in launch.places)
+    shown = {
+        "CLSH_JOB_ID": str(launch.job),
+        "CLSH_TASK_ID": str(launch.task),
+        "CLSH_NODELIST": ",".join(names),
+        "SLURM_JOB_ID": str(launch.job),
+        "SLURM_NTASKS": str(ranks),
+        "SLURM_NODELIST": ",".join(names),
+        "USER": launch.owner,
+        "LOGNAME": launch.owner,
+    }
+    if request.kind == "batch":
+        shown["SLURM_ARRAY_JOB_ID"] = str(launch.job)
+        shown["SLURM_ARRAY_TASK_ID"] = str(launch.task)
+    variables = {
+        "dir": request.directory,
+        "in": _filled(request.input, launch),
+        "out": _filled(request.output, launch),
+        "err": _filled(request.error, launch),
+    }
+    lines = [_BEGIN, f"HOME=~{launch.owner}; export HOME\n"]
+    lines += [_set(name, value, export=True) for name, value in shown.items()]
+    lines += [_set(name, value) for name, value in variables.items()]
+    lines += [f"set -- {sh_words(request.argv)}\n", _END]
+    if request.kind == "parallel":
+        lines += [_parallel(launch, hosts, ranks)]
+    # Last, so that no name of theirs is one of those used above.
+    lines += [_FILES]
+    lines += [_set(name, value, export=True) for name, value in request.environment.items()]
+    return "".join([*lines, _GO])
+
+
+def _parallel(launch: Launch, hosts: Mapping[str, str], ranks: int) -> str:
+    places: Sequence[tuple[str, int]] = [(hosts[p.node], p.ranks) for p in launch.places]
+    table = "".join(f"{host} slots={count}\n" for host, count in places)
+    others = " ".join(host for host, _ in places[1:])
+    values = {"hosts": table, "others": others, "first": places[0][0], "ranks": str(ranks)}
+    settings = "".join(_set(name, value) for name, value in values.items())
+    return settings + _PARALLEL % {"s": REACH_S}
+
+
+def _set(name: str, value: str, *, export: bool = False) -> str:
+    return f"{name}={sh_words([value])}{'; export ' + name if export else ''}\n"

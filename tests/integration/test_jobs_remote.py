@@ -1,0 +1,135 @@
+"""The engine `remote` over real sshd: as root for others, as a user, and Open MPI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.attempts import Driver, sleepers, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.demo import Demo
+
+SPOOL = "/var/lib/clsh/spool"
+SUM = """
+#include <mpi.h>
+#include <stdio.h>
+int main(int c, char **v) {
+  int rank, size, sum; char name[MPI_MAX_PROCESSOR_NAME]; int n;
+  MPI_Init(&c, &v);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank); MPI_Comm_size(MPI_COMM_WORLD, &size);
+  MPI_Allreduce(&rank, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+  MPI_Get_processor_name(name, &n);
+  printf("%d of %d on %s: %d\\n", rank, size, name, sum);
+  MPI_Finalize(); return 0;
+}
+"""
+
+
+@pytest.fixture
+def root(demo4: Demo) -> Iterator[Driver]:
+    with Driver(demo4, "root") as driver:
+        yield driver
+
+
+@pytest.fixture
+def alice(demo4: Demo) -> Iterator[Driver]:
+    with Driver(demo4, "alice") as driver:
+        yield driver
+
+
+def test_root_runs_it_as_its_owner_with_groups_and_home(demo4: Demo, root: Driver) -> None:
+    one = ["as-owner", "alice", {"argv": ["sh", "-c", "id -un; echo $HOME $USER; pwd; umask"]}]
+    said = root.ask("start", *one, [["node1", 1]])
+    assert said["phase"] == "running", said["reason"]
+    assert root.end_of("as-owner")["status"] == 0
+    text = root.ask("read", [*one, [["node1", 1]]], "output", 0, 1000)
+    assert text == "alice\n/home/alice alice\n/home/alice\n0022\n"
+    seen = demo4.on("node1", f"stat -c '%U %a' {SPOOL}/as-owner {SPOOL}/as-owner/own {SPOOL}")
+    assert seen == "root 711\nalice 700\nroot 711\n"
+    assert root.ask("forget", [*one, [["node1", 1]]]) is None
+    assert demo4.on("node1", f"ls -d {SPOOL}/as-owner; true", check=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("owner", "reason"),
+    [("sshd", "a user of the system"), ("nobody", "of the system"), ("dora", "no user dora")],
+)
+def test_users_of_the_system_and_unknown_ones_are_refused(
+    root: Driver, owner: str, reason: str
+) -> None:
+    said = root.ask("start", f"no-{owner}", owner, {"argv": ["id"]}, [["node2", 1]])
+    assert said["phase"] == "refused"
+    assert reason in said["reason"]
+
+
+def test_a_user_runs_nothing_for_others(alice: Driver) -> None:
+    said = alice.ask("start", "for-bob", "bob", {"argv": ["id"]}, [["node1", 1]])
+    assert said["phase"] == "refused"
+    assert "need a login as bob or root, not as alice" in said["reason"]
+
+
+def test_links_of_a_user_do_not_make_root_read_or_write(demo4: Demo, root: Driver) -> None:
+    script = "rm $1/out; ln -s /etc/shadow $1/out; ln -s /etc/evil $1/status; echo x >$1/../status"
+    own = f"{SPOOL}/links/own"
+    one = ["links", "alice", {"argv": ["sh", "-c", script, "sh", own]}, [["node3", 1]]]
+    root.ask("start", *one)
+    assert root.end_of("links")["status"] == 2  # the directory above is not hers
+    assert "cannot read" in root.ask("read", one, "output", 0, 100)["error"]
+    assert demo4.on("node3", "ls /etc/evil; true", check=False) == ""
+
+
+def test_a_cancel_reaches_what_it_left_in_the_background(demo4: Demo, root: Driver) -> None:
+    script = "timeout 600 sleep 4711 & sleep 4711 & trap '' TERM; wait; wait; sleep 4712"
+    one = ["many", "alice", {"argv": ["sh", "-c", script]}, [["node4", 1]]]
+    assert root.ask("start", *one)["phase"] == "running"
+    until(lambda: sleepers(demo4, "node4", "4711") == 2)
+    root.ask("cancel", *one)
+    ended = root.end_of("many")
+    assert (ended["phase"], ended["reason"]) == ("ended", "cancelled")
+    assert ended["signal"] == "KILL"  # it would not go by itself
+    assert sleepers(demo4, "node4", "4711") == 0
+
+
+def test_the_home_is_shared_and_each_node_has_its_own(alice: Driver) -> None:
+    places = [["node1", 1]], [["node2", 1]]
+    script = {"argv": ["sh", "-c", "uname -n; exit 7"]}
+    for number, place in enumerate(places):
+        alice.ask("start", f"shared-{number}", "alice", script, place)
+        assert alice.end_of(f"shared-{number}")["status"] == 7
+        text = alice.ask("read", [f"shared-{number}", "alice", script, place], "output", 0, 99)
+        assert text == f"{place[0][0]}\n"
+    # one that runs on node1 cannot be told by node2
+    sleep: list[Any] = ["elsewhere", "alice", {"argv": ["sleep", "60"]}]
+    alice.ask("start", *sleep, places[0])
+    (said,) = alice.ask("ask", [*sleep, places[1]])
+    assert (said["phase"], said["reason"]) == ("unknown", "it is of the node node1")
+    alice.ask("cancel", *sleep, places[0])
+
+
+def test_open_mpi_sums_over_four_nodes(demo4: Demo, alice: Driver) -> None:
+    demo4.on("node1", f"cat >/shared/sum.c <<'E'\n{SUM}E\nmpicc -o /shared/sum /shared/sum.c")
+    places = [[name, 2] for name in demo4.names]
+    one = ["mpi", "alice", {"argv": ["/shared/sum"], "kind": "parallel", "tasks": 8}, places]
+    said = alice.ask("start", *one)
+    assert said["phase"] == "running", said
+    ended = alice.end_of("mpi")
+    text = alice.ask("read", one, "output", 0, 4000)
+    errors = alice.ask("read", one, "error", 0, 4000)
+    assert ended["status"] == 0, errors
+    assert sorted(line.split()[4] for line in text.splitlines()) == sorted(
+        f"{name}:" for name in demo4.names for _ in range(2)
+    )
+    assert {line.split()[-1] for line in text.splitlines()} == {"28"}
+
+
+def test_a_node_that_cannot_be_reached_is_named(demo4: Demo, alice: Driver) -> None:
+    with demo4.without_sshd("node3"):
+        places = [["node1", 1], ["node2", 1], ["node3", 1]]
+        request = {"argv": ["true"], "kind": "parallel", "tasks": 3}
+        said = alice.ask("start", "mpi-away", "alice", request, places)
+    assert said["phase"] == "refused"
+    assert said["reason"] == "node3 cannot be reached from node1 within 10 s"

@@ -1,0 +1,178 @@
+"""The engine `remote` over this machine: limits, GPUs, what nodes may say wrongly."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from clsh.base.clock import SystemClock
+from clsh.base.errors import ConfigError, NodeError, UsageError
+from clsh.jobs.engine import EngineContext, Launch
+from clsh.jobs.engines import remote
+from clsh.jobs.model import Place, Request
+from clsh.nodes.model import Node, node_name
+from clsh.remote.transports.local import LocalTransport
+
+if TYPE_CHECKING:
+    from clsh.jobs.engine import Report
+
+HERE = Node(node_name("here"), "here", transport="local")
+
+
+class Lab:
+    def __init__(self, spool: Path) -> None:
+        self.spool = spool
+        self.told: dict[str, Report] = {}
+        context = EngineContext(SystemClock(), [HERE], LocalTransport(), str(spool))
+        engine = remote.build(context)
+        assert isinstance(engine, remote.Remote)
+        self.engine = engine
+
+    def tell(self, report: Report) -> None:
+        self.told[report.id] = report
+
+    async def ended(self, one: Launch) -> Report:
+        for _ in range(1500):
+            if one.id in self.told:
+                return self.told[one.id]
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{one.id} did not end")
+
+    async def over(self, one: Launch) -> None:
+        for _ in range(600):
+            (said,) = await self.engine.ask([one])
+            if said.phase != "running":
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{one.id} did not end")
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    made = Lab(tmp_path / "spool")
+    yield made
+    await made.engine.aclose()
+
+
+@pytest.fixture
+async def running(lab: Lab) -> AsyncIterator[Lab]:
+    task = asyncio.create_task(lab.engine.run(lab.tell))
+    yield lab
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def launch(name: str, *argv: str, owner: str = "root", **request: Any) -> Launch:
+    return Launch(name, owner, 1, 0, 1, Request(argv, directory="/", **request), (Place("here"),))
+
+
+def test_what_cannot_be_built() -> None:
+    with pytest.raises(ConfigError, match="can be reached"):
+        remote.build(EngineContext(SystemClock()))
+    with pytest.raises(ConfigError, match="bad spool"):
+        remote.build(EngineContext(SystemClock(), [HERE], LocalTransport(), "relative"))
+
+
+async def test_a_bad_name_reaches_no_node(lab: Lab) -> None:
+    for call in (lab.engine.start, lab.engine.cancel, lambda one: lab.engine.ask([one])):
+        with pytest.raises(UsageError):
+            await call(launch("../x", "true"))
+    assert not lab.spool.exists()
+
+
+async def test_what_has_no_equivalent_is_refused(lab: Lab) -> None:
+    said = await lab.engine.start(launch("send", "true", send=("x",)))
+    assert (said.phase, lab.spool.exists()) == ("refused", False)
+
+
+async def test_too_much_memory_ends_it(running: Lab) -> None:
+    code = "x = bytearray(150 << 20); import time; time.sleep(60)"
+    one = launch("big", sys.executable, "-c", code, rss_limit=100 << 20)
+    await running.engine.start(one)
+    told = await running.ended(one)
+    assert told.signal == "TERM"
+    assert told.reason.endswith("GB of 0.0977 GB allowed")
+    assert told.rss > 150 << 20
+
+
+async def test_gpus_are_given_to_one_at_a_time(
+    running: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "bin/nvidia-smi"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho 'GPU 0: x'; echo 'GPU 1: y'\n")
+    tool.chmod(0o755)
+    path = f"{tool.parent}:{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    lab = Lab(tmp_path / "gpus")
+    ask = launch("a", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES; sleep 60", gpus=1)
+    both = launch("b", "true", gpus=2)
+    assert (await lab.engine.start(ask)).phase == "running"
+    (has,) = lab.engine.slots()
+    assert has.gpus == 2
+    said = await lab.engine.start(both)
+    assert (said.phase, said.reason) == ("refused", "1 more GPUs are needed than are free")
+    await lab.engine.cancel(ask)
+    await lab.over(ask)
+    again = launch("c", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES", gpus=2)
+    assert (await lab.engine.start(again)).phase == "running"
+    await lab.over(again)
+    assert await lab.engine.read(again, "output", 0, 99) == b"0,1\n"
+    await lab.engine.aclose()
+
+
+async def test_one_that_was_claimed_and_never_began_is_lost(lab: Lab) -> None:
+    one = launch("half", "true")
+    await lab.engine.ask([one])
+    (lab.spool / "half").mkdir()
+    (said,) = await lab.engine.ask([one])
+    assert (said.phase, said.reason) == ("lost", "it was claimed and never began")
+    assert (await lab.engine.start(one)).phase == "lost"
+
+
+async def test_what_has_ended_is_forgotten_and_what_runs_is_not(lab: Lab) -> None:
+    over, runs = launch("over", "true"), launch("runs", "sleep", "600")
+    for one in (over, runs):
+        await lab.engine.start(one)
+    await lab.over(over)
+    await lab.engine.forget([over, runs])
+    assert [r.phase for r in await lab.engine.ask([over, runs])] == ["absent", "running"]
+    await lab.engine.cancel(runs)
+
+
+async def test_a_spool_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    lab = Lab(tmp_path / "file/spool")
+    with pytest.raises(NodeError, match="cannot make the directory"):
+        await lab.engine.start(launch("x", "true"))
+    assert lab.engine.slots() == []
+    (said,) = await lab.engine.ask([launch("x", "true")])
+    assert (said.phase, "cannot make" in said.reason) == ("unknown", True)
+    await lab.engine.aclose()
+
+
+async def test_an_output_that_is_not_there_is_told(lab: Lab) -> None:
+    with pytest.raises(NodeError, match="no directory"):
+        await lab.engine.read(launch("none", "true"), "output", 0, 9)
+    with pytest.raises(NodeError, match="cannot read none"):
+        await lab.engine.read(launch("none", "true", output="none"), "output", 0, 9)
+
+
+async def test_a_loop_that_died_is_started_again(running: Lab) -> None:
+    one = launch(
+        "long", "sh", "-c", "while [ ! -e $0 ]; do sleep 0.05; done", str(running.spool / "go")
+    )
+    await running.engine.start(one)
+    link = running.engine._links["here"]
+    first = await link.open()
+    first.running.cancel()
+    await asyncio.wait([first.running])
+    (running.spool / "go").touch()
+    assert (await running.ended(one)).status == 0
+    assert await link.open() is not first
