@@ -40,6 +40,10 @@ TESTS = {
     "victoria-metrics": "victoria-metrics",
     "prometheus-node-exporter": "prometheus-node-exporter",
     "chromium": "chromium",
+    "/usr/sbin/slurmctld": "slurm-wlm",
+    "/usr/sbin/munged": "munge",
+    "gcc": "gcc",
+    "mpicc": "libopenmpi-dev",
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc": "fonts-noto-cjk",
 }
 # clush is in the environment: clsh needs the same package
