@@ -64,7 +64,7 @@ KillWait=2
 MinJobAge={remembers}
 MaxArraySize=1001
 ReturnToService=2
-SlurmctldTimeout=60
+SlurmctldTimeout=4
 SlurmdTimeout=60
 MailProg=/bin/true
 NodeName={nodes} CPUs=4 RealMemory=2000 State=UNKNOWN
@@ -130,6 +130,23 @@ class Slurm:
         for name in self.demo.names:
             self.demo.on(name, "kill $(cat /run/slurmd.pid)", check=False)
         self.head(f"kill $(cat {FOLDER}/slurmctld.pid)", check=False)
+
+    @contextlib.contextmanager
+    def without_controller(self, options: str = "") -> Iterator[None]:
+        """Slurm's head is away, the nodes go on; `-c` has it forget all jobs."""
+        pid = self.head(f"cat {FOLDER}/slurmctld.pid").strip()
+        self.head(f"kill {pid}")
+        self.wait_for(f"kill -0 {pid} 2>&1 || :", lambda text: "No such process" in text)
+        try:
+            yield
+        finally:
+            self.head(f"slurmctld {options}")
+            self.wait_for("sinfo -h -o %T", lambda text: bool(text) and "unk" not in text)
+
+    def forget(self) -> None:
+        """Have Slurm forget all jobs, as it does some time after they have ended."""
+        with self.without_controller("-c"):
+            pass
 
     def engine(self, user: str = "root", spool: str = "", **settings: object) -> Engine:
         """An engine whose submit host is the head, logged in as `user`."""

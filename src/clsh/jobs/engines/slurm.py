@@ -45,6 +45,7 @@ POLL_S = 1.0
 _LONGEST_PAUSE_S = 15.0
 _SUBMIT_S = 90.0
 _CANCEL_S = 30.0
+_ASK_S = 10.0
 _LEARN_S = 300.0
 _OVER = frozenset({"ended", "lost", "refused"})
 
@@ -105,7 +106,14 @@ class Slurm:
 
     async def ask(self, launches: Sequence[Launch]) -> Sequence[Report]:
         """See Engine."""
-        reports = await self._survey.reports(launches, is_all=True)
+        try:
+            async with asyncio.timeout(_ASK_S):
+                reports = await self._survey.reports(launches, is_all=True)
+        except TimeoutError:
+            node = self._host.node.name
+            why = tr("{node} gave no answer for {seconds} s", node=node, seconds=f"{_ASK_S:g}")
+            now = self._clock.unix()
+            reports = [Report(one.id, "unknown", now, reason=why) for one in launches]
         for launch, report in zip(launches, reports, strict=True):
             if report.phase in {"running", "unknown"}:
                 self._watch(launch, report)

@@ -139,7 +139,7 @@ class Host:
         except TimeoutError:
             raise DeadlineError(
                 self.node.name,
-                tr("Slurm gave no answer for {seconds} s", seconds=f"{deadline_s:g}"),
+                tr("it gave no answer for {seconds} s", seconds=f"{deadline_s:g}"),
             ) from None
         if exit_.code != 0:
             words = " ".join(bytes(said.stderr).decode(errors="replace").split())

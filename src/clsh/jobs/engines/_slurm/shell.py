@@ -69,8 +69,8 @@ send() {
         *temporarily* | *Unexpected*)
         for _ in 1 2 3; do
             sleep 1
-            job=$(ours '-t all' | head -n 1)
-            [ -z "$job" ] || { sent "$job"; return; }
+            job=$(ours '-t all') || break
+            [ -z "$job" ] || { sent "${job%%[!0-9]*}"; return; }
         done
         tell unsure "$said" ;;
     *) refused "$said" ;;
