@@ -64,7 +64,8 @@ KillWait=2
 MinJobAge={remembers}
 MaxArraySize=1001
 ReturnToService=2
-SlurmctldTimeout=4
+MessageTimeout=4
+SlurmctldTimeout=60
 SlurmdTimeout=60
 MailProg=/bin/true
 NodeName={nodes} CPUs=4 RealMemory=2000 State=UNKNOWN

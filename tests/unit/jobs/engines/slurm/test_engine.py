@@ -206,15 +206,14 @@ async def test_a_refusal_is_told_alike_ever_after(fake: FakeSlurm) -> None:
 
 async def test_what_sbatch_never_sees_is_refused(fake: FakeSlurm) -> None:
     engine = fake.engine()
-    for number, (fields, words) in enumerate(
-        [
-            ({"nodes": ("node9",)}, "Slurm has no node node9: sinfo -N"),
-            ({"output": "a\\b"}, "backslash"),
-            ({"environment": {"A B": ""}}, "'A B' is not the name of a variable"),
-            ({"environment": {"A": "\0"}}, "NUL"),
-            ({"restart": "own", "checkpoint_signal": "X;"}, "'X;' is not the name of a signal"),
-        ]
-    ):
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"nodes": ("node9",)}, "Slurm has no node node9: sinfo -N"),
+        ({"output": "a\\b"}, "backslash"),
+        ({"environment": {"A B": ""}}, "'A B' is not the name of a variable"),
+        ({"environment": {"A": "\0"}}, "NUL"),
+        ({"restart": "own", "checkpoint_signal": "X;"}, "'X;' is not the name of a signal"),
+    ]
+    for number, (fields, words) in enumerate(bad):
         report = await engine.start(launch(f"q1-{number}.0.1", **fields))
         assert report.phase == "refused"
         assert words in report.reason

@@ -137,7 +137,7 @@ def test_a_node_that_slurm_does_not_have() -> None:
 def test_a_backslash_in_a_name(field: str) -> None:
     """Slurm would then put in no field, and drop it."""
     with pytest.raises(RequestError, match="backslash") as caught:
-        words(**{field: "a\\b"})
+        files(launch(ID, "x", **{field: "a\\b"}), "/home/alice", SPOOL)
     assert caught.value.field == field
 
 
