@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clsh.base.errors import NodeError
 from tests.support.slurm import Slurm, launch
 
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ async def test_cancel_ends_all_of_it(slurm4: Slurm) -> None:
     [
         ({"partition": "nosuch"}, {}, "invalid partition specified: nosuch"),
         ({}, {"memory": 1 << 40}, "Memory specification can not be satisfied"),
-        ({}, {"slots": 17}, "CPU count per node can not be satisfied"),
+        ({}, {"slots": 8}, "CPU count per node can not be satisfied"),
         ({}, {"gpus": 1}, "Requested node configuration is not available"),
         ({}, {"nodes": ("node9",)}, "Slurm has no node node9"),
         ({}, {"directory": "/nowhere"}, "directory /nowhere cannot be entered on node"),
@@ -318,6 +319,20 @@ async def test_a_login_of_ones_own(slurm4: Slurm) -> None:
     assert "alice cannot submit the jobs of bob" in report.reason
 
 
+async def test_one_spool_for_all(slurm4: Slurm) -> None:
+    spool = "/shared/spool"
+    await head(slurm4, f"mkdir -p -m 1777 {spool}; runuser -u bob -- mkdir -p {spool}/carol")
+    engine = slurm4.engine(spool=spool)
+    one = new("echo", "hi")
+    async with hearing(engine) as heard:
+        await engine.start(one)
+        assert (await heard.end(one)).status == 0
+        assert await engine.read(one, "output", 0, 100) == b"hi\n"
+        with pytest.raises(NodeError, match="cannot be used by carol"):
+            await engine.start(launch(f"{_queue}-902.0.1", "true", owner="carol"))
+    assert await head(slurm4, f"stat -c '%U %a' {spool}/alice") == "alice 700\n"
+
+
 async def test_mpi_over_four_nodes(slurm4: Slurm) -> None:
     folder = "/shared/mpi"
     await head(slurm4, f"mkdir -p {folder}; cat >{folder}/sum.c", stdin=MPI)
@@ -336,6 +351,7 @@ async def test_mpi_over_four_nodes(slurm4: Slurm) -> None:
 # The manager of the test below: it begins to submit a job and never hears of it again.
 _SUBMIT = """
 import asyncio, sys
+from clsh.base.errors import NodeError
 from tests.support.slurm import engine, launch
 id_, path, *enter = sys.argv[1:]
 made = engine(enter, path=path)

@@ -72,6 +72,7 @@ def reason_words(reason: str) -> str:
         "DependencyNeverSatisfied": tr("the job that it waits for did not end as it should"),
         "PartitionNodeLimit": tr("the partition does not allow so many nodes"),
         "PartitionTimeLimit": tr("the partition does not allow so much time"),
+        "PartitionConfig": tr("the partition never has so much"),
         "PartitionDown": tr("the partition is down"),
         "PartitionInactive": tr("the partition is not active"),
         "ReqNodeNotAvail": tr("a node that it needs is not available"),

@@ -457,7 +457,7 @@ async def test_an_unknown_one_turns_out_never_to_have_begun(fake: FakeSlurm) -> 
 
 
 @pytest.mark.parametrize(
-    ("owner", "words"), [("nosuchuser", "there is no user"), ("-x", "is no user")]
+    ("owner", "words"), [("nosuchuser", "there is no user"), ("-x", "'-x' is no user")]
 )
 async def test_a_user_that_is_none(fake: FakeSlurm, owner: str, words: str) -> None:
     one = support.launch(ID, "true", owner=owner)

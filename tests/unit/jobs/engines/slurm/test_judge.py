@@ -180,6 +180,8 @@ def test_of_two_copies_the_one_that_claimed_counts() -> None:
     assert judged([copies[0]], RAN).phase == "lost"
     assert judged([copies[0]], DONE).status == 3
     assert judged(copies, Kept(job=8)).phase == "running"
+    over = [seen("RUNNING", job=8), seen("FAILED", job=7)]
+    assert judged(over, RAN, Ended(4, 0)).status == 4
 
 
 @pytest.mark.parametrize(

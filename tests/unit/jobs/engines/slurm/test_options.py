@@ -136,8 +136,9 @@ def test_a_node_that_slurm_does_not_have() -> None:
 @pytest.mark.parametrize("field", ["directory", "input", "output", "error"])
 def test_a_backslash_in_a_name(field: str) -> None:
     """Slurm would then put in no field, and drop it."""
+    fields: dict[str, Any] = {field: "a\\b"}
     with pytest.raises(RequestError, match="backslash") as caught:
-        files(launch(ID, "x", **{field: "a\\b"}), "/home/alice", SPOOL)
+        words(**fields)
     assert caught.value.field == field
 
 
