@@ -1,10 +1,11 @@
 """A real Slurm on the demo's nodes: its controller in the head, a slurmd on each node.
 
-    def test_x(slurm4):                      # the whole session's; leave no job in it
-        slurm4.run("sinfo")
+    def test_x(slurm4):                      # the module's; leave no job in it
+        slurm4.head("sinfo")
 
 Each machine has a munged of its own, since one would take a credential that two nodes get for
-a replayed one. All of it ends with the demo, and nothing of it is outside.
+a replayed one. All of it ends with the module, as the nodes are others' too who kill them, and
+nothing of it is outside the demo.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ SchedulerType=sched/backfill
 SchedulerParameters=sched_min_interval=0,sched_interval=1,batch_sched_delay=0,bf_interval=1
 GresTypes=gpu
 KillWait=2
-MinJobAge={remembers}
+MinJobAge=300
 MaxArraySize=1001
 ReturnToService=2
 MessageTimeout=4
@@ -79,22 +80,31 @@ cp {folder}/munge.key /etc/clsh-munge/key
 chown -R munge: /etc/clsh-munge
 chmod 400 /etc/clsh-munge/key
 cd /etc/clsh-munge
-runuser -u munge -- munged --socket=$PWD/socket --key-file=$PWD/key --pid-file=$PWD/pid \\
+runuser -u munge -- munged --force --socket=$PWD/socket --key-file=$PWD/key --pid-file=$PWD/pid \\
     --log-file=$PWD/log --seed-file=$PWD/seed --num-threads=1
 mkdir -p /etc/slurm
 cp {folder}/slurm.conf /etc/slurm/slurm.conf
 echo CgroupPlugin=cgroup/v1 >/etc/slurm/cgroup.conf
 """
 
+_END = """\
+pid=$(cat {pid}) && rm {pid} && kill $pid || exit 0
+for _ in $(seq 100); do
+    kill -0 $pid 2>/dev/null || exit 0
+    sleep 0.1
+done
+kill -9 $pid
+"""
+
 
 class Slurm:
-    """Slurm on a demo cluster; `remembers` is how many seconds it knows a job that has ended."""
+    """Slurm on a demo cluster; the head submits."""
 
-    def __init__(self, demo: Demo, remembers: int = 300) -> None:
+    def __init__(self, demo: Demo) -> None:
         self.demo = demo
         namespaces = ["--net", "--uts", "--ipc", "--pid", "--mount"]
         self.enter = ["nsenter", "--target", str(demo.head_pid()), *namespaces]
-        self._conf = CONF.format(folder=FOLDER, nodes=",".join(demo.names), remembers=remembers)
+        self._conf = CONF.format(folder=FOLDER, nodes=",".join(demo.names))
 
     def start(self) -> None:
         self.head(f"mkdir -p -m 755 {FOLDER}/state; head -c 128 /dev/urandom >{FOLDER}/munge.key")
@@ -102,7 +112,7 @@ class Slurm:
         munged = _MUNGED.format(folder=FOLDER)
         for name in self.demo.names:
             self.demo.on(name, f"{munged}mkdir -p /var/spool/clsh-slurmd")
-        self.head(f"{munged}slurmctld")
+        self.head(f"{munged}slurmctld -c")
         for name in self.demo.names:
             self.demo.on(name, f"slurmd -N {name}")
         self.wait_for("sinfo -h -o %T", lambda text: set(text.split()) == {"idle"})
@@ -127,10 +137,12 @@ class Slurm:
         return text
 
     def stop(self) -> None:
-        """End Slurm's own processes; those of munge end with the demo."""
+        """End all of it, so that it can be started again."""
         for name in self.demo.names:
-            self.demo.on(name, "kill $(cat /run/slurmd.pid)", check=False)
-        self.head(f"kill $(cat {FOLDER}/slurmctld.pid)", check=False)
+            self.demo.on(name, _END.format(pid="/run/slurmd.pid"), check=False)
+            self.demo.on(name, _END.format(pid="/etc/clsh-munge/pid"), check=False)
+        self.head(_END.format(pid=f"{FOLDER}/slurmctld.pid"), check=False)
+        self.head(_END.format(pid="/etc/clsh-munge/pid"), check=False)
 
     @contextlib.contextmanager
     def without_controller(self, options: str = "") -> Iterator[None]:
@@ -224,9 +236,9 @@ class Entered:
 
 
 @contextlib.contextmanager
-def running(demo: Demo, remembers: int = 300) -> Iterator[Slurm]:
+def running(demo: Demo) -> Iterator[Slurm]:
     """Slurm on a demo cluster, gone afterwards."""
-    cluster = Slurm(demo, remembers)
+    cluster = Slurm(demo)
     try:
         cluster.start()
         yield cluster
@@ -234,7 +246,7 @@ def running(demo: Demo, remembers: int = 300) -> Iterator[Slurm]:
         cluster.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slurm4(demo4: Demo) -> Iterator[Slurm]:
     """A Slurm of four nodes with 4 cores and 2,000 MB each; the head submits."""
     with running(demo4) as cluster:
