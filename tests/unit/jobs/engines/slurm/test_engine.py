@@ -12,7 +12,7 @@ from clsh.base.clock import SystemClock
 from clsh.base.errors import ConfigError, DeadlineError, NodeError, UnreachableError
 from clsh.jobs.engine import EngineContext
 from clsh.jobs.engines import slurm
-from clsh.jobs.engines._slurm import host, shell
+from clsh.jobs.engines._slurm import host, shell, survey
 from clsh.nodes.model import Node, node_name
 from clsh.remote.transports.memory import Faults, Memory
 from tests.support import slurm as support
@@ -311,12 +311,14 @@ async def test_what_slurm_forgot_without_a_status_is_lost(fake: FakeSlurm) -> No
         assert "no longer knows job 1" in (await heard.until("lost")).reason
 
 
-async def test_an_end_that_only_slurm_knows(fake: FakeSlurm) -> None:
+async def test_an_end_that_only_slurm_knows(
+    fake: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = fake.engine()
     await engine.start(launch())
     fake.ends(1, "FAILED", "0:11")
     assert [one.signal for one in await engine.ask([launch()])] == ["SEGV"]
-    (fake.at / "bin/scontrol").write_text("#!/bin/sh\nexit 1\n")
+    monkeypatch.setattr(survey, "_SCONTROL", "exit 1\n")
     assert [one.phase for one in await engine.ask([launch()])] == ["lost"]
 
 
