@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # many imports sshd: a plugin that is imported before its turn is not rewritten
-pytest_plugins = ["tests.support.sshd", "tests.support.many", "tests.support.demo"]
+pytest_plugins = [
+    "tests.support.sshd",
+    "tests.support.many",
+    "tests.support.demo",
+    "tests.support.slurm",
+]
 
 
 @pytest.fixture(autouse=True)

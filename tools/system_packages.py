@@ -46,6 +46,8 @@ TESTS = {
     "mpirun": "openmpi-bin",
     "mpicc": "libopenmpi-dev",
     "gcc": "gcc",
+    "/usr/sbin/slurmctld": "slurm-wlm",
+    "/usr/sbin/munged": "munge",
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc": "fonts-noto-cjk",
 }
 # clush is in the environment: clsh needs the same package

@@ -83,6 +83,12 @@ class Demo:
             check=check,
         ).stdout
 
+    def head_pid(self) -> int:
+        """Return the pid 1 of the head."""
+        found = self.cluster.running()
+        assert found
+        return found.head.pid
+
     def processes(self, name: str, argv0: str) -> list[Process]:
         """Return the processes of a node whose command line begins with `argv0`."""
         init = self.cluster.node(name).pid

@@ -1,0 +1,1 @@
+"""What the engine `slurm` decides, says and reads."""

@@ -1,0 +1,134 @@
+"""Slurm's commands as shell scripts over a directory, to have them fail as they seldom do.
+
+Nothing is run by itself: a test says what became of a job, or runs its script.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from typing import TYPE_CHECKING
+
+from clsh.base.clock import SystemClock
+from clsh.jobs.engine import EngineContext
+from clsh.jobs.engines.slurm import Slurm
+from clsh.remote.transport import TransportOptions
+from clsh.remote.transports import local
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+
+_COMMANDS = {
+    "sbatch": """\
+[ ! -e {at}/sbatch-before ] || . {at}/sbatch-before
+n=$(($(cat {at}/last) + 1))
+echo $n >{at}/last
+for word; do
+    case $word in --comment=*) token=${{word#*=}} ;; esac
+    last=$word
+    echo "$word" >>{at}/options.$n
+done
+cp "$last" {at}/script.$n
+echo "PENDING|Priority|$USER||$token" >{at}/job.$n
+[ ! -e {at}/sbatch-after ] || . {at}/sbatch-after
+echo $n
+""",
+    "squeue": """\
+[ ! -e {at}/squeue-before ] || . {at}/squeue-before
+all=; case " $* " in *" -t all "*) all=y ;; esac
+for word; do format=$word; done
+for file in {at}/job.*; do
+    [ -e "$file" ] || continue
+    IFS='|' read -r state reason user nodes token <"$file"
+    case $all$state in PENDING|RUNNING|COMPLETING|y*) ;; *) continue ;; esac
+    case $format in
+    *'|'*) echo "${{file##*.}}|$state|$reason|$user|$nodes|$token" ;;
+    *) echo "${{file##*.}} $token" ;;
+    esac
+done
+""",
+    "scontrol": """\
+for word; do job=$word; done
+[ ! -e {at}/end.$job ] || echo "JobId=$job JobName=x ExitCode=$(cat {at}/end.$job)"
+""",
+    "scancel": """\
+[ ! -e {at}/scancel-before ] || . {at}/scancel-before
+for job; do echo "CANCELLED|None|$USER||$(cut -d'|' -f5 {at}/job.$job)" >{at}/job.$job; done
+""",
+    "sinfo": 'echo "main|node[1-4]"\n',
+    "srun": 'if [ "$1" = --mpi=list ]; then echo none; echo pmi2; exit; fi\nshift 3; exec "$@"\n',
+}
+
+
+class FakeSlurm:
+    """The commands, in `at/bin`; `engine` uses them as who runs the tests."""
+
+    def __init__(self, at: Path) -> None:
+        self.at = at
+        self.spool = at / "spool"
+        (at / "bin").mkdir(parents=True)
+        self.spool.mkdir()
+        (at / "last").write_text("0")
+        for name, text in _COMMANDS.items():
+            path = at / "bin" / name
+            path.write_text("#!/bin/sh\n" + text.format(at=at))
+            path.chmod(0o755)
+
+    def engine(self, **settings: object) -> Slurm:
+        return Slurm(
+            EngineContext(
+                SystemClock(),
+                (),
+                local.build(TransportOptions()),
+                str(self.spool),
+                {"host": "local://", "path": str(self.at / "bin"), **settings},
+            )
+        )
+
+    def breaks(self, when: str, text: str) -> None:
+        """Have a command (`sbatch-before`, `sbatch-after`, ...) do something more."""
+        (self.at / when).write_text(text)
+
+    def mend(self, when: str) -> None:
+        (self.at / when).unlink()
+
+    def of(self, id_: str) -> Path:
+        """Return what the spool has of an attempt."""
+        return self.spool / ME / id_
+
+    def count(self) -> int:
+        """Return how many jobs were ever submitted."""
+        return int((self.at / "last").read_text())
+
+    def becomes(self, job: int, state: str, reason: str = "None", nodes: str = "node1") -> None:
+        file = self.at / f"job.{job}"
+        token = file.read_text().rstrip().rpartition("|")[2]
+        file.write_text(f"{state}|{reason}|{ME}|{nodes}|{token}\n")
+
+    def ends(self, job: int, state: str, code: str) -> None:
+        (self.at / f"end.{job}").write_text(code)
+        self.becomes(job, state)
+
+    def forgets(self, job: int) -> None:
+        (self.at / f"job.{job}").unlink()
+
+    def runs(self, job: int) -> subprocess.CompletedProcess[str]:
+        """Run the script of a job to its end, as its node would."""
+        return subprocess.run(
+            ["sh", str(self.at / f"script.{job}")],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                "PATH": f"{self.at}/bin:/usr/bin:/bin",
+                "SLURM_JOB_ID": str(job),
+                "SLURMD_NODENAME": "node1",
+            },
+        )
+
+    def options(self, job: int) -> list[str]:
+        return (self.at / f"options.{job}").read_text().splitlines()
