@@ -284,11 +284,12 @@ async def test_hostile_texts_stay_texts_on_every_page() -> None:
     task = Task(0, 0, "failed", 1, on("node1"), HOSTILE, 1.0, 2.0, None, HOSTILE, HOSTILE, 1 << 20)
     queue.add(HOSTILE, request, task)
     queue.add("root", replace(request, kind="batch", array=(0, 1)), task, replace(task, index=1))
+    queue.add("root", request, Task(0, 0, why=HOSTILE), reason="")
     for number in (1, 2):
         queue.write(number, HOSTILE.encode())
     root = person("root", queue)
     typed = {"act": HOSTILE, "task": HOSTILE, "argv": HOSTILE, "memory": HOSTILE, "kind": HOSTILE}
-    for path in ("/jobs", "/jobs/1", "/jobs/2", "/jobs/new", f"/jobs/{HOSTILE}"):
+    for path in ("/jobs", "/jobs/1", "/jobs/2", "/jobs/3", "/jobs/new", f"/jobs/{HOSTILE}"):
         query = f"?q={HOSTILE}&owner={HOSTILE}&node={HOSTILE}&state={HOSTILE}&only={HOSTILE}"
         asked = [await root.ask(path), await root.ask(path + query)]
         if path != "/jobs" and HOSTILE not in path:

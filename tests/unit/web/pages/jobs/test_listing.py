@@ -164,6 +164,13 @@ async def test_many_failures_are_not_counted_for_ever(count: int, text: str) -> 
     assert text in html(await person("alice", queue).ask("/jobs?sort=id")).text
 
 
+async def test_failures_are_counted_down_to_yesterday() -> None:
+    queue = Queued()
+    for age in [2 * 86400.0] * 80 + [60.0] * 50:
+        a_job(queue, state="failed", status=1, ended=time.time() - age)
+    assert "50 failed in the last day" in html(await person("alice", queue).ask("/jobs")).text
+
+
 async def test_failures_of_days_ago_are_no_news() -> None:
     queue = Queued()
     a_job(queue, state="failed", status=1, ended=time.time() - 2 * 86400)
