@@ -103,7 +103,7 @@ async def test_an_array_has_its_tasks_in_pages() -> None:
     failed = html(await alice.ask("/jobs/2?only=failed&task=22"))
     keys = [given["data-key"] for given in failed.having("data-key")]
     assert keys == ["requeue22", "hold", "cancel", "5", "22", "39"]
-    assert failed.text.count("exit 3") >= 4
+    assert failed.text.count("exit status 3") >= 4
     assert "Output of task 22" in failed.text
     assert "/jobs/2?task=22#tasks" in failed.links()
     last = html(await alice.ask("/jobs/2?at=100"))
@@ -130,7 +130,7 @@ async def test_a_task_says_its_own_reason() -> None:
     assert "Whyits node went down" in page.text
     assert "Attempt2" in page.text
     done = html(await person("alice", queue).ask("/jobs/1?task=2"))
-    assert "Ended withexit 0" in done.text
+    assert "Ended withexit status 0" in done.text
 
 
 async def test_an_administrator_sees_whose_it_is() -> None:
@@ -249,6 +249,16 @@ async def test_why_a_job_waits_for_others_or_its_release() -> None:
         "no node has 64 GB",
     ):  # fmt: skip
         assert reason in text
+
+
+async def test_what_never_began_did_not_end_with_anything() -> None:
+    queue = Queued()
+    task = Task(0, 0, "failed", ended=time.time(), reason="job 4 is not done")
+    queue.add("alice", Request(("x",), after=((4, "ok"),)), task)
+    text = html(await person("alice", queue).ask("/jobs/1")).text
+    assert "failed: job 4 is not done." in text
+    assert "Ended with" not in text
+    assert "Download" not in text
 
 
 async def test_a_cancelled_job_has_a_bar_too() -> None:

@@ -128,7 +128,7 @@ async def test_what_has_ended_is_asked_for_once() -> None:
     await alice.ask("/jobs")
     assert queue.opened == first + 2
     queue.put(4, Task(4, 0, "failed", 2, on("node1"), "", 1.0, time.time(), 7))
-    assert "exit 7" in html(await alice.ask("/jobs")).text
+    assert "exit status 7" in html(await alice.ask("/jobs")).text
 
 
 async def test_only_so_many_ended_jobs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
