@@ -34,8 +34,8 @@ class Details:
         return dict(zip((job.id for job in few), found, strict=True))
 
     async def _tasks(self, user: User, job: Job) -> Sequence[Task]:
-        key = (job.id, job.ended)  # a job that was requeued ends anew
-        if job.state not in UNFINISHED and key in self._kept:
+        key = (job.id, job.ended)  # 0 until it ends, and anew when it was requeued
+        if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         try:

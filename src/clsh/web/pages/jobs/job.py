@@ -195,8 +195,7 @@ def _facts(words: Words, task: Task, *, many: bool) -> list[tuple[str, str]]:
     text = states.why(words, task) if many else ""
     if text and text != states.ending(words, task):
         found.append((words.said("Why"), text))
-    if task.state in {"done", "failed"}:
-        ended = states.ending(words, task) or words.tr("exit {status}", status=0)
+    if ended := states.ending(words, task):
         found.append((words.said("Ended with"), ended))
     if task.attempt:
         found.append((words.said("Attempt"), str(task.attempt)))

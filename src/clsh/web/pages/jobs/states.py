@@ -64,10 +64,10 @@ def word(words: Words, state: str) -> str:
 
 
 def ending(words: Words, task: Task) -> str:
-    """Return how a task ended, "" when there is nothing to say: `exit 1`, `signal KILL`."""
+    """Return how a task ended, "" where it did not by itself: `exit status 1`, `signal KILL`."""
     if task.signal:
         return words.tr("signal {name}", name=visible(task.signal))
-    return words.tr("exit {status}", status=task.status) if task.status else ""
+    return "" if task.status is None else words.tr("exit status {status}", status=task.status)
 
 
 def why(words: Words, task: Task) -> str:
@@ -76,7 +76,8 @@ def why(words: Words, task: Task) -> str:
         return visible(task.reason or task.why)
     if task.state == "unknown" and not task.reason:
         return words.said("its node cannot be asked; it is not started again until that is clear")
-    return visible(task.reason) or (ending(words, task) if task.state in ENDED else "")
+    ended = ending(words, task) if task.state in ENDED and task.state != "done" else ""
+    return visible(task.reason) or ended
 
 
 def reason(words: Words, job: Job, tasks: Sequence[Task]) -> str:

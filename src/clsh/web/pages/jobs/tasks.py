@@ -97,7 +97,7 @@ def _row(asked: Asked, task: Task, shown: Task) -> Row:
         "" if why == ended else why,
         task.attempt,
         fold(names) if names else "",
-        ended or (words.tr("exit {status}", status=0) if task.state == "done" else ""),
+        ended,
         task.started,
         states.taken(words, task),
         " ".join(quantity(task.rss, "bytes")) if task.rss else "",

@@ -155,9 +155,9 @@ async def test_the_same_form_sent_twice_is_one_job_and_changed_it_is_another() -
     assert first.headers["location"] == again.headers["location"] == "/jobs/1"
     assert (await sent(queue, {"argv": "./run 2"})).headers["location"] == "/jobs/2"
     # Without a token of ours there is nothing to know it again by.
-    for token in ("", "x", "0" * 31, "'" * 32):
+    for token in ("", "x", "x", "0" * 31, "0" * 31, "'" * 32):
         await sent(queue, {"argv": "./run", "token": token})
-    assert len(queue.found) == 6
+    assert len(queue.found) == 8
     assert all(job.request.key.startswith("web-") for job, _ in queue.found.values())
 
 
@@ -193,6 +193,12 @@ async def test_what_is_wrong_is_said_at_each_field_and_what_was_typed_is_kept() 
     # A field that is wrong is shown for whatever kind.
     shown = [given["data-kinds"] for given in page.having("data-kinds")]
     assert shown == ["batch", "parallel"]
+
+
+async def test_without_a_command_the_other_fields_are_looked_at_too() -> None:
+    page = html(await sent(Queued(), {"argv": "", "kind": "batch"}))
+    assert {"#argv", "#array"} <= set(page.links())
+    assert field(page, "argv")["value"] == ""
 
 
 @pytest.mark.parametrize(

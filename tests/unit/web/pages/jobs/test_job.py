@@ -103,7 +103,7 @@ async def test_an_array_has_its_tasks_in_pages() -> None:
     failed = html(await alice.ask("/jobs/2?only=failed&task=22"))
     keys = [given["data-key"] for given in failed.having("data-key")]
     assert keys == ["requeue22", "hold", "cancel", "5", "22", "39"]
-    assert failed.text.count("exit 3") >= 4
+    assert failed.text.count("exit status 3") >= 4
     assert "Output of task 22" in failed.text
     assert "/jobs/2?task=22#tasks" in failed.links()
     last = html(await alice.ask("/jobs/2?at=100"))
@@ -130,7 +130,7 @@ async def test_a_task_says_its_own_reason() -> None:
     assert "Whyits node went down" in page.text
     assert "Attempt2" in page.text
     done = html(await person("alice", queue).ask("/jobs/1?task=2"))
-    assert "Ended withexit 0" in done.text
+    assert "Ended withexit status 0" in done.text
 
 
 async def test_an_administrator_sees_whose_it_is() -> None:
@@ -251,6 +251,16 @@ async def test_why_a_job_waits_for_others_or_its_release() -> None:
         assert reason in text
 
 
+async def test_what_never_began_did_not_end_with_anything() -> None:
+    queue = Queued()
+    task = Task(0, 0, "failed", ended=time.time(), reason="job 4 is not done")
+    queue.add("alice", Request(("x",), after=((4, "ok"),)), task)
+    text = html(await person("alice", queue).ask("/jobs/1")).text
+    assert "failed: job 4 is not done." in text
+    assert "Ended with" not in text
+    assert "Download" not in text
+
+
 async def test_a_cancelled_job_has_a_bar_too() -> None:
     queue = Queued()
     now = time.time()
@@ -284,11 +294,12 @@ async def test_hostile_texts_stay_texts_on_every_page() -> None:
     task = Task(0, 0, "failed", 1, on("node1"), HOSTILE, 1.0, 2.0, None, HOSTILE, HOSTILE, 1 << 20)
     queue.add(HOSTILE, request, task)
     queue.add("root", replace(request, kind="batch", array=(0, 1)), task, replace(task, index=1))
+    queue.add("root", request, Task(0, 0, why=HOSTILE), reason="")
     for number in (1, 2):
         queue.write(number, HOSTILE.encode())
     root = person("root", queue)
     typed = {"act": HOSTILE, "task": HOSTILE, "argv": HOSTILE, "memory": HOSTILE, "kind": HOSTILE}
-    for path in ("/jobs", "/jobs/1", "/jobs/2", "/jobs/new", f"/jobs/{HOSTILE}"):
+    for path in ("/jobs", "/jobs/1", "/jobs/2", "/jobs/3", "/jobs/new", f"/jobs/{HOSTILE}"):
         query = f"?q={HOSTILE}&owner={HOSTILE}&node={HOSTILE}&state={HOSTILE}&only={HOSTILE}"
         asked = [await root.ask(path), await root.ask(path + query)]
         if path != "/jobs" and HOSTILE not in path:

@@ -128,7 +128,7 @@ async def test_what_has_ended_is_asked_for_once() -> None:
     await alice.ask("/jobs")
     assert queue.opened == first + 2
     queue.put(4, Task(4, 0, "failed", 2, on("node1"), "", 1.0, time.time(), 7))
-    assert "exit 7" in html(await alice.ask("/jobs")).text
+    assert "exit status 7" in html(await alice.ask("/jobs")).text
 
 
 async def test_only_so_many_ended_jobs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +162,13 @@ async def test_many_failures_are_not_counted_for_ever(count: int, text: str) -> 
         a_job(queue, state="failed", status=1)
     a_job(queue, state="failed", status=1, ended=time.time() - 2 * 86400)
     assert text in html(await person("alice", queue).ask("/jobs?sort=id")).text
+
+
+async def test_failures_are_counted_down_to_yesterday() -> None:
+    queue = Queued()
+    for age in [2 * 86400.0] * 80 + [60.0] * 50:
+        a_job(queue, state="failed", status=1, ended=time.time() - age)
+    assert "50 failed in the last day" in html(await person("alice", queue).ask("/jobs")).text
 
 
 async def test_failures_of_days_ago_are_no_news() -> None:
