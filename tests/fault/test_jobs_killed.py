@@ -118,8 +118,8 @@ async def test_without_the_claim_on_the_node_the_same_finds_some_that_run_twice(
 ) -> None:
     engine = nodes()
     engine.claims = False
-    engine.delay_s = 0.05
-    await killed_at_random(tmp_path, engine, 300, 20)
+    engine.delay_s = 0.5  # longer than a manager needs to come back
+    await killed_at_random(tmp_path, engine, 100, 10)
     assert max(engine.started.values()) > 1
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ALICE = User("alice")
 BOB = User("bob")
 ROOT = User("root", is_admin=True)
-LONGEST_S = 8.0
+LONGEST_S = 30.0
 
 
 def no_loads() -> Mapping[str, NodeLoad]:
