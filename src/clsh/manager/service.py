@@ -21,7 +21,7 @@ from clsh.base.clock import SystemClock
 from clsh.base.errors import ClshError
 from clsh.base.messages import tr
 from clsh.base.users import of_uid
-from clsh.manager import certificate, sockets, state
+from clsh.manager import certificate, loads, sockets, state
 from clsh.manager.state import Holder
 from clsh.monitor import settings as monitor_settings
 from clsh.web.control import Control
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from clsh.access.service import Access
     from clsh.base.config import Config
+    from clsh.jobs.service import Jobs
     from clsh.manager.state import Lock, Place
     from clsh.monitor.service import Monitor
     from clsh.monitor.settings import Settings
@@ -79,13 +80,16 @@ def run(start: Start, ready: Callable[[Holder], None], stopping: Callable[[], No
     way, clock, directory = assembly.watching(start.config), SystemClock(), start.place.directory
     monitor = assembly.monitor(start.config, settings, directory, clock, way)
     access = assembly.access(start.config, directory, clock, _owner())
+    jobs = assembly.jobs(
+        start.config, directory, clock, way, lambda: loads.of(monitor.grid, clock.unix())
+    )
     with contextlib.ExitStack() as stack:
         opened = _open(start, settings, stack)
         sockets.open_to(start.place.socket, everybody=_for_everybody(access))
         front = _front(settings, opened[sockets.HTTP], directory)
         holder = Holder(os.getpid(), front.address)
         start.lock.tell(holder)
-        manager = Manager(monitor, settings, opened, start.place, access, front)
+        manager = Manager(monitor, settings, opened, start.place, access, front, jobs)
         try:
             asyncio.run(_closing(way, manager.run(lambda: ready(holder), stopping)))
         except BaseExceptionGroup as group:
@@ -185,9 +189,11 @@ class Manager:
         place: Place,
         access: Access,
         front: Front,
+        jobs: Jobs,
     ) -> None:
         self._monitor = monitor
         self._access = access
+        self._jobs = jobs
         self._front = front
         self._settings = settings
         self._opened = opened
@@ -234,7 +240,7 @@ class Manager:
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.stop)
         await self._access.open()
-        served = app.build(self._monitor, self._control, access=self._access)
+        served = app.build(self._monitor, self._control, access=self._access, jobs=self._jobs)
         pages = [self._opened[name] for name in (sockets.HTTP, sockets.CONTROL)]
         async with asyncio.TaskGroup() as group:
             monitor = group.create_task(self._monitor.run())
@@ -242,12 +248,14 @@ class Manager:
             tls = self._front.tls.context if self._front.tls else None
             web = group.create_task(serve.serve(served, pages, self._stopping, tls))
             access = group.create_task(self._access.run())
+            jobs = group.create_task(self._run_jobs())
             await self._answers()
             _log.info("listening at %s", self._front.address)
             ready()
             await self._stopping.wait()
             stopping()
             ports.cancel()
+            jobs.cancel()
             await asyncio.wait({web}, timeout=_WEB_ENDS_WITHIN_S)
             web.cancel()
             access.cancel()
@@ -275,6 +283,14 @@ class Manager:
         except Exception:  # noqa: BLE001 - a bug in them must not end the rest
             _log.exception("the ports for Ganglia's clients failed")
             self._trouble(tr("they failed; the log says how"))
+
+    async def _run_jobs(self) -> None:
+        """Run the jobs; whatever becomes of them, the nodes are watched on."""
+        try:
+            await self._jobs.run()
+        except Exception:  # noqa: BLE001 - a bug in them must not end the rest
+            _log.exception("the jobs failed")
+            self._facts["jobs"] = tr("they failed; the log says how")
 
     def _trouble(self, text: str) -> None:
         """Keep what is wrong with Ganglia's ports, to be shown."""

@@ -51,6 +51,8 @@ def build(context: EngineContext) -> Engine:
 class Remote:
     """The nodes of the context, each with a link of its own. An Engine."""
 
+    chooses = False
+
     def __init__(self, context: EngineContext) -> None:
         self._clock = context.clock
         assert context.transport is not None  # noqa: S101 - `build` looks

@@ -58,6 +58,8 @@ def build(context: EngineContext) -> Engine:
 class Slurm:
     """The engine; see Engine."""
 
+    chooses = True
+
     def __init__(self, context: EngineContext) -> None:
         if context.transport is None:
             raise ConfigError("the engine 'slurm' needs a way to its submit host")

@@ -77,7 +77,7 @@ def options(
 def complaints(request: Request) -> list[str]:
     """Return what of a request has no equivalent in Slurm, in words."""
     found: list[str] = []
-    if request.metric not in {"free", "named"}:
+    if request.metric not in {"load", "free", "named"}:  # the first is nobody's wish
         found.append(tr("Slurm chooses nodes by what is free, not by their load"))
     if request.priority > 0:
         found.append(tr("Slurm lets users lower the priority of a job, not raise it"))
