@@ -165,8 +165,13 @@ class Access:
         if link is None:
             await self.audit.note("?", "login", "link", outcome="wrong", address=caller.address)
             raise WrongLinkError
-        self.holdings.links.pop(link.digest, None)  # of two at once only one gets in
-        await self.holdings.swap([link])
+
+        def decide() -> Change:
+            if link.digest not in self.holdings.links:  # of two at once only one gets in
+                raise WrongLinkError
+            return [link], []
+
+        await self.holdings.change(decide)
         return await self._begin(link.name, caller, old, "link")
 
     def whose_link(self, secret: str) -> str | None:

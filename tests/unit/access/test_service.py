@@ -118,13 +118,15 @@ async def test_a_link_is_used_once() -> None:
     assert access.whose_link(secret) is None
 
 
-async def test_of_two_who_use_a_link_at_once_one_gets_in() -> None:
-    access = an_access()
+async def test_of_two_who_use_a_link_at_once_one_gets_in(tmp_path: Path) -> None:
+    access = an_access(store=Store(tmp_path))
+    await access.open()
     secret = await access.link("alice")
     both = await asyncio.gather(
         access.enter(secret, CALLER), access.enter(secret, CALLER), return_exceptions=True
     )
     assert [type(one) for one in both] == [str, WrongLinkError]
+    await access.holdings.close()
 
 
 async def test_a_link_ends_after_a_day_or_by_another() -> None:
