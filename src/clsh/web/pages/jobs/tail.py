@@ -32,9 +32,12 @@ _UNSEEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What stands at the end of a file, or in `note` why nothing does."""
+    """What stands at the end of a file, or in `note` why nothing does; None is not known now.
 
-    text: str = ""
+    Both are plain texts, for scripts as well.
+    """
+
+    text: str | None = ""
     note: str = ""
     cut: bool = False
 
@@ -67,9 +70,12 @@ async def read(service: Jobs, user: User, task: Task, stream: Stream, words: Wor
         async with asyncio.timeout(_WITHIN_S):
             data = await service.read(user, task.job, task.index, stream, -LIMIT, LIMIT)
     except TimeoutError:
-        return Tail(note=words.tr("No answer from the node within {n} s.", n=f"{_WITHIN_S:g}"))
+        said = words.said("No answer from the node within {n} s.")
+        return Tail(None, said.format(n=f"{_WITHIN_S:g}"))
     except ClshError as error:
-        return Tail(note=words.tr("It cannot be read now: {reason}", reason=words.said(str(error))))
+        return Tail(
+            None, words.tr("It cannot be read now: {reason}", reason=words.said(str(error)))
+        )
     if not data:
         return Tail(note=words.said("Nothing was written."))
     cut = len(data) >= LIMIT
