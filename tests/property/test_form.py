@@ -50,7 +50,7 @@ def requests(draw: st.DrawFn) -> Request:
         slots=draw(st.integers(1, 100)),
         memory=draw(st.integers(0, 1 << 50)),
         rss_limit=draw(NUMBERS) << 30,
-        time_limit=draw(st.integers(0, 10**8)),
+        time_limit=draw(st.integers(0, 10**7)),
         gpus=draw(NUMBERS),
         nodes=nodes,
         again=draw(NUMBERS),

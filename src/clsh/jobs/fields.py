@@ -96,7 +96,7 @@ FIELDS = (
     ),
     Field(
         "priority", "Priority", "signed", "higher is sooner", "--priority", "N", "0",
-        low=-1_000_000, high=1_000_000,
+        low=-1000, high=1000,
     ),
     Field(
         "slots", "Cores", "whole", "cores of each task", "-c --slots --cpus-per-task", "N", "1",

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from clsh.jobs import spelling
 from clsh.jobs.errors import RequestError
+from clsh.jobs.fields import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+_NUMBER = re.compile(r"-?\d{1,12}", re.ASCII)
 _TIME = re.compile(r"\d{1,9}", re.ASCII)
 _PATTERN = re.compile(r"%(\d*)(.?)")
 _GPUS = re.compile(r"(?:gpu:)?(?:[A-Za-z][\w.-]*:)?(\d{1,4})", re.ASCII)
@@ -37,7 +39,6 @@ _PLAIN = {
     "chdir": "directory",
     "workdir": "directory",
     "nodelist": "nodes",
-    "priority": "priority",
 }
 
 
@@ -137,9 +138,21 @@ def _no_requeue(setting: Setting, values: Values) -> None:
     values.put("restart", "none", setting)
 
 
-def _nice(setting: Setting, values: Values) -> None:
+def _priority(setting: Setting, values: Values) -> None:
+    """Set the priority; what goes beyond ours is the nearest that we have."""
     text = setting.value or _NICE
-    values.put("priority", text[1:] if text.startswith("-") else f"-{text}", setting)
+    if not _NUMBER.fullmatch(text):
+        raise _wrong(
+            setting,
+            f"--{setting.long} cannot be {text!r}",
+            hint="it must be a whole number",
+            name="priority",
+        )
+    wanted = -int(text) if setting.long == "nice" else int(text)
+    found = max(BY_NAME["priority"].low, min(wanted, BY_NAME["priority"].high))
+    values.put("priority", str(found), setting)
+    if found != wanted:
+        values.warnings.append(f"{setting.where}: --{setting.long}={text} is priority {found} here")
 
 
 def _hold(setting: Setting, values: Values) -> None:
@@ -176,7 +189,8 @@ _MEANING: Mapping[str, Callable[[Setting, Values], None]] = {
     "dependency": _dependency,
     "requeue": _requeue,
     "no-requeue": _no_requeue,
-    "nice": _nice,
+    "nice": _priority,
+    "priority": _priority,
     "hold": _hold,
     "signal": _signal,
     "gres": _gpus,

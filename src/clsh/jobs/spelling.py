@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clsh.jobs.model import After
 
 MOST_TASKS = 100_000
-_LONGEST_S = 10 * 366 * 86400
+_LONGEST_S = 366 * 86400
 _LARGEST = 1 << 60
 _LARGEST_INDEX = 10**9
 _CLOCK = re.compile(r"(?:(\d{1,4})-)?(\d{1,9})(?::(\d{1,2}))?(?::(\d{1,2}))?", re.ASCII)
@@ -36,7 +36,7 @@ def seconds(text: str) -> int:
     else:
         length = _by_clock(found)
     if length > _LONGEST_S:
-        raise ValueError("at most ten years")
+        raise ValueError("at most a year")
     return length
 
 

@@ -197,9 +197,9 @@ async def test_output_as_it_is() -> None:
     assert "clsh-next" not in got.headers
     jobs.move(1, state="done", status=0)
     got = await root.ask(f"/api/v1/jobs/1/output?offset={len(data) - 3}")
-    assert (got.body, got.headers["clsh-ended"]) == (data[-3:], "yes")
-    got = await root.ask("/api/v1/jobs/1/output?limit=10")
-    assert got.headers["clsh-ended"] == "no", "there is more"
+    assert (got.body, got.headers["clsh-ended"]) == (data[-3:], "no")
+    got = await root.ask(f"/api/v1/jobs/1/output?offset={len(data)}&wait=15")
+    assert (got.body, got.headers["clsh-ended"]) == (b"", "yes"), "at once"
 
 
 async def test_output_is_waited_for() -> None:

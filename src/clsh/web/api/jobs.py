@@ -191,8 +191,8 @@ async def _changed(jobs: Jobs, asked: Asked) -> None:
 async def output(site: Site, asked: Asked) -> object:
     """Answer bytes of an output file; with `wait` as soon as there are some, or no more come.
 
-    `clsh-next` is the offset to go on from, `clsh-ended` whether the task has ended and this
-    was the last of it.
+    `clsh-next` is the offset to go on from; `clsh-ended` is `yes` when the task has ended and
+    there is nothing after `offset`.
     """
     jobs, user = _jobs(site), _user(asked)
     number, named = asked.whole("job"), asked.many("task")
@@ -214,8 +214,7 @@ async def output(site: Site, asked: Asked) -> object:
                 break
             await asyncio.sleep(min(left, _LOOKS_S[min(looks, len(_LOOKS_S) - 1)]))
             looks += 1
-    last = ended and len(data) < limit
-    headers = {"clsh-ended": "yes" if last else "no"}
+    headers = {"clsh-ended": "yes" if ended and not data else "no"}
     if not tail:
         headers["clsh-next"] = str(begin + len(data))
     return Made(data, TEXT, headers)

@@ -217,7 +217,7 @@ def test_one_file_is_followed_alone(manager: Managed) -> None:
     submitted(manager, {"output": "o", "error": "o"})
     write(manager, b"both")
     move(manager, 1, state="done", status=0)
-    assert list(asking.follow(1, error=False)) == [("output", b"both")]
+    assert list(asking.follow(1, error=False)) == [("output", b"both"), ("output", b"")]
 
 
 def test_a_manager_that_restarts_is_waited_for(
