@@ -24,13 +24,13 @@ from clsh.base.errors import ClshError, UnreachableError, UsageError
 from clsh.jobs import asking
 from clsh.jobs.errors import RequestError
 from clsh.submitted import JobFailedError
-from tests.support.jobs import managed
+from tests.support.job_manager import managed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.jobs import Managed
+    from tests.support.job_manager import Managed
 
 MODULE = """\
 class Odd(Exception):

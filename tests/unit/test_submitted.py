@@ -13,12 +13,12 @@ from clsh.base.client import NoManagerError
 from clsh.jobs import asking
 from clsh.jobs.errors import RequestError
 from clsh.submitted import Ended, JobFailedError
-from tests.support.jobs import managed
+from tests.support.job_manager import managed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.jobs import Managed
+    from tests.support.job_manager import Managed
 
 
 @pytest.fixture

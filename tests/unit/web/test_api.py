@@ -19,7 +19,7 @@ from clsh.monitor.service import Monitor
 from clsh.monitor.settings import Rule
 from clsh.web.api.schemas import SCHEMAS
 from clsh.web.api.table import TABLE
-from tests.support.jobs import FakeJobs
+from tests.support.job_manager import FakeJobs
 from tests.support.web import TOKEN, Browser, a_control, a_monitor, an_app, tell
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from clsh.base.errors import ClshError, UnreachableError
 from clsh.jobs.model import Place, Request
 from clsh.web.api.schemas import SCHEMAS
-from tests.support.jobs import FakeJobs
+from tests.support.job_manager import FakeJobs
 from tests.support.web import Browser, Got, a_control, a_monitor, an_app
 from tests.unit.web.test_api import wrong
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.jobs import managed
+from tests.support.job_manager import managed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.jobs import Managed
+    from tests.support.job_manager import Managed
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from clsh.jobs.model import Place
 from tests.unit.cli.job_commands.test_jobs import move, submitted
 
 if TYPE_CHECKING:
-    from tests.support.jobs import Managed
+    from tests.support.job_manager import Managed
 
 HOSTILE = b"one\n\x1b]0;evil\x07two\x1b[2J\r\n\x9bthree"
 

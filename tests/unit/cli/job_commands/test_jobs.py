@@ -15,7 +15,7 @@ from clsh.jobs import asking
 from clsh.jobs.model import Place
 
 if TYPE_CHECKING:
-    from tests.support.jobs import Managed
+    from tests.support.job_manager import Managed
 
 
 def submitted(manager: Managed, *requests: dict[str, Any], owner: str = "") -> list[int]:

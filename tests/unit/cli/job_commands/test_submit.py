@@ -18,7 +18,7 @@ from clsh.jobs.fields import FIELDS
 from clsh.jobs.model import Request
 
 if TYPE_CHECKING:
-    from tests.support.jobs import Managed
+    from tests.support.job_manager import Managed
 
 
 def request(manager: Managed, number: int = 1) -> Request:
