@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from clsh.base.client import BrokenOffError, NoManagerError
 from clsh.base.errors import ClshError, UsageError
-from clsh.jobs import asking, form
 from clsh.jobs.errors import RequestError
+from clsh.jobs.forms import asking, form
 from clsh.submitted import Fields, JobFailedError, Submitted, plain
 
 if TYPE_CHECKING:

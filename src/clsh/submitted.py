@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 from clsh.base.errors import ClshError
-from clsh.jobs import asking, form, spelling
+from clsh.jobs.forms import asking, form, spelling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Sequence
@@ -186,7 +186,7 @@ def _words(command: str | Sequence[str]) -> str | list[str]:
 
 
 def plain(fields: Fields) -> dict[str, object]:
-    """Return the fields as `clsh.jobs.form` reads them."""
+    """Return the fields as `clsh.jobs.forms.form` reads them."""
     found: dict[str, object] = dict(fields)
     array, after = fields.get("array"), fields.get("after")
     if array is not None and not isinstance(array, str):

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clsh.jobs import form, sbatch, spelling
 from clsh.jobs.errors import RequestError
-from clsh.jobs.fields import BY_NAME
+from clsh.jobs.forms import form, sbatch, spelling
+from clsh.jobs.forms.fields import BY_NAME
 from clsh.jobs.model import Request
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

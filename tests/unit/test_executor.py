@@ -21,8 +21,8 @@ import clsh
 from clsh import executor
 from clsh.base import client
 from clsh.base.errors import ClshError, UnreachableError, UsageError
-from clsh.jobs import asking
 from clsh.jobs.errors import RequestError
+from clsh.jobs.forms import asking
 from clsh.submitted import JobFailedError
 from tests.support.job_manager import managed
 

@@ -10,8 +10,8 @@ import pytest
 import clsh
 from clsh import submitted
 from clsh.base.client import NoManagerError
-from clsh.jobs import asking
 from clsh.jobs.errors import RequestError
+from clsh.jobs.forms import asking
 from clsh.submitted import Ended, JobFailedError
 from tests.support.job_manager import managed
 

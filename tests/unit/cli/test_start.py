@@ -34,7 +34,7 @@ CL_HELP = CL | {
     *("clsh.base.paths", "clsh.base.plugins", "clsh.cli.monitoring", *main.ROOMS),
     *("clsh.cli.monitoring.reaching", "clsh.cli.options", "clsh.nodes", "clsh.nodes.nodeset"),
     *("clsh.cli.jobs", "clsh.cli.jobs.acting", "clsh.cli.jobs.options"),
-    *("clsh.jobs", "clsh.jobs.fields", "clsh.jobs.sbatch_options"),
+    *("clsh.jobs", "clsh.jobs.forms", "clsh.jobs.forms.fields", "clsh.jobs.forms.sbatch_options"),
 }
 
 

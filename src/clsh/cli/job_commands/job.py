@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Show it; with --follow returns the exit status of the job."""
     from clsh.base.errors import UsageError
     from clsh.cli.jobs import choosing, ending, looking
-    from clsh.jobs import asking
+    from clsh.jobs.forms import asking
 
     number, task = choosing.one(args.job)
     if args.task is not None:

@@ -8,7 +8,7 @@ import os
 
 from clsh.base.messages import tr
 from clsh.cli.jobs import options
-from clsh.jobs.sbatch_options import OPTIONS
+from clsh.jobs.forms.sbatch_options import OPTIONS
 
 HELP = "submit a script with #SBATCH lines"
 
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
     from clsh.cli import render
     from clsh.cli.jobs import submitting
-    from clsh.jobs import form, sbatch
     from clsh.jobs.errors import RequestError
-    from clsh.jobs.sbatch_options import BY_LONG, said
+    from clsh.jobs.forms import form, sbatch
+    from clsh.jobs.forms.sbatch_options import BY_LONG, said
 
     given = [one for one in args.given if one[0] != "wrap"]
     wrap = next((value for name, value in args.given if name == "wrap"), "")

@@ -37,7 +37,7 @@ def run(name: str, args: argparse.Namespace) -> int:
     from clsh.base import client
     from clsh.base.errors import ClshError
     from clsh.cli import render
-    from clsh.jobs import asking
+    from clsh.jobs.forms import asking
 
     status = 0
     for number, task in _chosen(args):
@@ -64,7 +64,7 @@ def run(name: str, args: argparse.Namespace) -> int:
 def _chosen(args: argparse.Namespace) -> list[tuple[int, int | None]]:
     from clsh.base.errors import UsageError
     from clsh.cli.jobs import choosing, finding
-    from clsh.jobs import asking
+    from clsh.jobs.forms import asking
 
     if args.mine and args.jobs:
         raise UsageError("--mine and numbers do not go together", hint="leave one out")

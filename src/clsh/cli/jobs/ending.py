@@ -36,7 +36,7 @@ def status_of(job: dict[str, Any], task: dict[str, Any] | None) -> int:
 
 def wait(number: int) -> int:
     """Wait for the end of a job; return its exit status."""
-    from clsh.jobs import asking
+    from clsh.jobs.forms import asking
 
     try:
         job = asking.wait(number)
@@ -54,7 +54,7 @@ def wait(number: int) -> int:
 
 def follow(number: int, task: int | None, *, error: bool) -> None:
     """Show what a task writes as it comes, until it has ended."""
-    from clsh.jobs import asking
+    from clsh.jobs.forms import asking
 
     screens: dict[Stream, Screen] = {"output": Screen(), "error": Screen(error=True)}
     try:

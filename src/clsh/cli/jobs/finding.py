@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clsh.base.errors import UsageError
 from clsh.base.users import of_uid
-from clsh.jobs import asking
+from clsh.jobs.forms import asking
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,7 @@ from clsh.base.messages import tr
 from clsh.cli import render
 from clsh.cli.jobs import ending, finding, showing
 from clsh.cli.monitoring import table, telling
-from clsh.jobs import asking, form
+from clsh.jobs.forms import asking, form
 
 if TYPE_CHECKING:
     from clsh.jobs.engine import Stream

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from clsh.base.messages import tr
-from clsh.jobs.fields import FIELDS, said
+from clsh.jobs.forms.fields import FIELDS, said
 
 if TYPE_CHECKING:
     import argparse

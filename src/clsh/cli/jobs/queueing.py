@@ -8,7 +8,7 @@ from clsh.base.messages import tr
 from clsh.cli.jobs import finding
 from clsh.cli.monitoring import table, telling
 from clsh.cli.monitoring.table import Column, natural
-from clsh.jobs import asking
+from clsh.jobs.forms import asking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

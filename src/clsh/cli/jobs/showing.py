@@ -106,7 +106,7 @@ def exit_of(row: Row) -> str:
 
 def told(job: Row, fields: dict[str, str], now: float) -> Iterator[tuple[str, str]]:
     """Yield what a job is, as pairs of a label and a text; `fields` are those of the form."""
-    from clsh.jobs.fields import BY_NAME, said
+    from clsh.jobs.forms.fields import BY_NAME, said
 
     reason = f": {job['reason']}" if job["reason"] else ""
     yield tr("job"), f"{job['id']}  {job['name']}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clsh.base.errors import ClshError, UsageError
 from clsh.cli import render
 from clsh.cli.jobs import ending
-from clsh.jobs import asking, form, sbatch
+from clsh.jobs.forms import asking, form, sbatch
 
 if TYPE_CHECKING:
     import argparse

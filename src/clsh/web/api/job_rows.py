@@ -6,8 +6,8 @@ import json
 import shlex
 from typing import TYPE_CHECKING, cast
 
-from clsh.jobs import form
 from clsh.jobs.errors import RequestError
+from clsh.jobs.forms import form
 from clsh.web.answers import number
 from clsh.web.asking import RefusedError
 

@@ -157,7 +157,7 @@ async def listing(site: Site, asked: Asked) -> object:
 
 async def job(site: Site, asked: Asked) -> object:
     """Answer a job, what was asked for and a page of its tasks; `wait` as for the list."""
-    from clsh.jobs import form
+    from clsh.jobs.forms import form
 
     jobs = _jobs(site)
     await _changed(jobs, asked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_args
 
-from clsh.jobs.fields import FIELDS
+from clsh.jobs.forms.fields import FIELDS
 from clsh.jobs.model import JobState, TaskState
 
 Schema = Mapping[str, object]

@@ -14,7 +14,7 @@ from clsh.base.errors import ClshError, UnreachableError, UsageError
 from clsh.cli import render
 from clsh.cli.jobs import ending
 from clsh.cli.main import main
-from clsh.jobs import asking
+from clsh.jobs.forms import asking
 from clsh.jobs.model import Place
 from tests.unit.cli.job_commands.test_jobs import move, submitted
 

@@ -11,7 +11,7 @@ from clsh.base import client, users
 from clsh.base.errors import UsageError
 from clsh.cli.jobs import acting, choosing, finding
 from clsh.cli.main import main
-from clsh.jobs import asking
+from clsh.jobs.forms import asking
 from clsh.jobs.model import Place
 
 if TYPE_CHECKING:

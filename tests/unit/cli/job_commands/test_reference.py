@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from clsh.base import plugins
-from clsh.jobs.fields import FIELDS
+from clsh.jobs.forms.fields import FIELDS
 
 PAGE = (Path(__file__).parents[4] / "docs/reference/jobs.md").read_text(encoding="utf-8")
 ROWS = PAGE.partition("## Fields")[2].partition("## Commands")[0].splitlines()

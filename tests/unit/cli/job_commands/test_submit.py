@@ -12,9 +12,9 @@ import pytest
 from clsh.base import client
 from clsh.base.errors import ClshError, NotAllowedError, UsageError
 from clsh.cli.main import main, parser
-from clsh.jobs import asking
 from clsh.jobs.errors import RequestError
-from clsh.jobs.fields import FIELDS
+from clsh.jobs.forms import asking
+from clsh.jobs.forms.fields import FIELDS
 from clsh.jobs.model import Request
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clsh.jobs import spelling
 from clsh.jobs.errors import RequestError
-from clsh.jobs.fields import BY_NAME
+from clsh.jobs.forms import spelling
+from clsh.jobs.forms.fields import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

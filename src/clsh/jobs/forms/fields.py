@@ -1,6 +1,7 @@
 """The fields of the form as one table, for the terminal, the web page, JSON and Python. Pure.
 
-What reads them is `clsh.jobs.form`. This file is on the start path of `cl`: it imports little.
+What reads them is `clsh.jobs.forms.form`. This file is on the start path of `cl`, so it imports
+little.
 """
 
 from __future__ import annotations

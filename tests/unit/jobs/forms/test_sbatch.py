@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from clsh.jobs import form, sbatch
 from clsh.jobs.errors import RequestError
-from clsh.jobs.sbatch_options import OPTIONS, said
+from clsh.jobs.forms import form, sbatch
+from clsh.jobs.forms.sbatch_options import OPTIONS, said
 
-SCRIPTS = Path(__file__).parents[2] / "data/sbatch"
+SCRIPTS = Path(__file__).parents[3] / "data/sbatch"
 EXPECTED: dict[str, Any] = json.loads((SCRIPTS / "expected.json").read_text(encoding="utf-8"))
 
 

@@ -1,6 +1,6 @@
 """How people write the values of the form: lengths of time, sizes, arrays, and back. Pure.
 
-Each reader raises ValueError for what it does not understand; `clsh.jobs.form` names the field.
+Each reader raises ValueError for what it does not understand; `form` names the field.
 """
 
 from __future__ import annotations

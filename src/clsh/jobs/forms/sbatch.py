@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
-from clsh.jobs import form, sbatch_values
 from clsh.jobs.errors import RequestError
-from clsh.jobs.sbatch_options import BY_LONG, BY_SHORT, said
-from clsh.jobs.sbatch_values import Setting
+from clsh.jobs.forms import form, sbatch_values
+from clsh.jobs.forms.sbatch_options import BY_LONG, BY_SHORT, said
+from clsh.jobs.forms.sbatch_values import Setting
 from clsh.remote.quoting import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from clsh.jobs.forms.sbatch_options import Option
     from clsh.jobs.model import Request
-    from clsh.jobs.sbatch_options import Option
 
 MOST_SCRIPT = 100 * 1024
 """Bytes of a script: it is one argument of its interpreter, and part of one HTTP body."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, cast
 
 from clsh.base.config import nearest
 from clsh.base.errors import UsageError
-from clsh.jobs import spelling
 from clsh.jobs.errors import RequestError
-from clsh.jobs.fields import BY_NAME, FIELDS
+from clsh.jobs.forms import spelling
+from clsh.jobs.forms.fields import BY_NAME, FIELDS
 from clsh.jobs.model import Request
 from clsh.nodes.model import node_name
 from clsh.nodes.nodeset import expand, fold
@@ -23,7 +23,7 @@ from clsh.nodes.nodeset import expand, fold
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from clsh.jobs.fields import Field, FieldKind
+    from clsh.jobs.forms.fields import Field, FieldKind
 
 LONGEST_WORD = 128 * 1024 - 1
 """Bytes of one argument or variable; Linux takes no longer one (MAX_ARG_STRLEN)."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from clsh.jobs import form
 from clsh.jobs.errors import RequestError
-from clsh.jobs.fields import BY_NAME, FIELDS, said
+from clsh.jobs.forms import form
+from clsh.jobs.forms.fields import BY_NAME, FIELDS, said
 from clsh.jobs.model import Request
 
 G = 1 << 30
