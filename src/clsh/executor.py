@@ -36,6 +36,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _CALL = "CLSH_CALL"
 _SIGN = b"clsh-result "
+_LONGEST_NAME = 100
 _MOST_CALL = 90 * 1024
 _AT_ONCE = 50
 _BYTES_AT_ONCE = 128 * 1024
@@ -96,7 +97,7 @@ class Executor(concurrent.futures.Executor):
     ) -> None:
         self._tag = f"call-{secrets.token_hex(8)}"
         fields.setdefault("directory", os.getcwd())  # noqa: PTH109 - a text, as the form has it
-        own = {"name": self._tag, "argv": [python, "-c", _RUN]}
+        own = {"argv": [python, "-c", _RUN, self._tag]}  # the last is what its jobs are found by
         self._fields = form.native(form.read({**plain(fields), **own}))
         for name in ("output", "array", "tasks"):
             if name in self._fields:
@@ -117,6 +118,7 @@ class Executor(concurrent.futures.Executor):
         payload = _payload(fn, args, kwargs)
         environment: Any = self._fields.get("environment", {})
         request = {**self._fields, "environment": {**environment, _CALL: payload}}
+        request.setdefault("name", str(getattr(fn, "__qualname__", "call"))[:_LONGEST_NAME])
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         with self._news:
             if self._closed:

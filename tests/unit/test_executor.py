@@ -85,7 +85,9 @@ def test_results_in_their_order(running: Managed) -> None:
     with clsh.Executor(memory="1G") as cluster:
         assert list(cluster.map(math.factorial, range(5))) == [1, 1, 2, 6, 24]
         assert cluster.submit(int, "ff", base=16).result() == 255
-    assert running.jobs.found[1].request.memory == 1 << 30
+    asked = [job.request for job in running.jobs.found.values()]
+    assert {request.name for request in asked} == {"factorial", "int"}
+    assert asked[0].memory == 1 << 30
 
 
 def test_exceptions_come_back(running: Managed, there: Any) -> None:

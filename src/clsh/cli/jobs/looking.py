@@ -34,7 +34,7 @@ def show(number: int, task: int | None, *, as_json: bool) -> int:
     alone = tasks[0] if len(tasks) == 1 else None
     pairs = list(showing.told(job, form.texts(request), now))
     if alone:
-        pairs += showing.told_task(alone)
+        pairs += showing.told_task(alone, job)
     width = max(table.width(label) for label, _ in pairs)
     for label, text in pairs:
         line = f"{table.fit(label, width)}  {table.plain(text.replace(chr(10), ' '))}"

@@ -125,15 +125,15 @@ def told(job: Row, fields: dict[str, str], now: float) -> Iterator[tuple[str, st
             yield said(BY_NAME[name].label).lower(), text
 
 
-def told_task(task: Row) -> Iterator[tuple[str, str]]:
-    """Yield what became of the only task of a job."""
+def told_task(task: Row, job: Row) -> Iterator[tuple[str, str]]:
+    """Yield what became of the only task of a job, but for what `told` says already."""
     if names := nodes(task):
         yield tr("nodes"), names
     if task["why"]:
         yield tr("why"), task["why"]
     if exit_of(task):
         yield tr("exit"), exit_of(task)
-    if task["reason"]:
+    if task["reason"] != job["reason"]:
         yield tr("reason"), task["reason"]
     if task["attempt"] > 1:
         yield tr("attempt"), str(task["attempt"])

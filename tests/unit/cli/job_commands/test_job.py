@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,6 +72,14 @@ def test_a_job_that_waits(manager: Managed, capsys: pytest.CaptureFixture[str]) 
     assert "why" in out
     assert "no node is free" in out
     assert "output:" not in out
+
+
+def test_a_reason_is_told_once(manager: Managed, capsys: pytest.CaptureFixture[str]) -> None:
+    submitted(manager, {})
+    move(manager, 1, state="failed", status=3, reason="exit status 3")
+    manager.jobs.found[1] = replace(manager.jobs.found[1], reason="exit status 3")
+    assert main(["job", "1"]) == 0
+    assert capsys.readouterr().out.count("exit status 3") == 1
 
 
 def test_an_array(manager: Managed, capsys: pytest.CaptureFixture[str]) -> None:
