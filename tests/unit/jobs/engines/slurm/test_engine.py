@@ -543,4 +543,5 @@ def test_there_is_no_way() -> None:
 
 
 def test_it_complains(fake: FakeSlurm) -> None:
-    assert fake.engine().complaints(launch(metric="load").request)
+    assert fake.engine().complaints(launch(metric="queue").request)
+    assert not fake.engine().complaints(launch(metric="load").request)
