@@ -162,6 +162,7 @@ def test_a_bad_hostfile_runs_nothing(shell: Shell, content: str | None, told: st
     assert not (shell.cwd / "ran").exists()
 
 
+@pytest.mark.timeout(240)  # some 200 processes, one after another
 def test_forty_hostile_names_through_every_entry(shell: Shell) -> None:
     """No file is made, whatever the name and wherever it stands, and the exit code is 2."""
     assert len(NAMES) >= 40

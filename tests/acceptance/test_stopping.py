@@ -37,16 +37,17 @@ def test_term_starts_no_further_node_and_lets_the_running_finish(shell: Shell) -
 
 
 def test_term_then_term_then_kill(shell: Shell) -> None:
-    line = "trap 'echo told' TERM; while :; do sleep 0.1; done"
+    line = "sleep 1006 & trap 'echo told' TERM; while :; do sleep 0.1; done"
     process = shell.popen("-h", "node[1-4]", "--grace", "1", line)
-    shell.wait_running(4, "sleep", "0.1")
+    shell.wait_running(4, "sleep", "1006")
     begun = time.monotonic()
     process.terminate()
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 143
     assert 1 <= time.monotonic() - begun < 6
     assert sorted(set(out.splitlines())) == [f"node{n}: told" for n in range(1, 5)]
-    shell.wait_running(0, "sleep", "0.1", limit_s=2)
+    for seconds in ("1006", "0.1"):
+        shell.wait_running(0, "sleep", seconds, limit_s=2)
 
 
 def test_second_term_stops_at_once(shell: Shell) -> None:
