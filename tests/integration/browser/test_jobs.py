@@ -263,6 +263,10 @@ def test_a_node_that_does_not_answer_takes_nothing_away(desk: Desk, look: Look) 
     expect(page.locator("[data-tail=output]")).to_contain_text("step 4130")
     desk.do(lambda queue: setattr(queue, "unreadable", None))
     expect(page.locator("[data-note=output]")).to_be_hidden()
+    # What is started anew has written nothing yet.
+    desk.do(lambda queue: queue.put(1, Task(1, 0)))
+    expect(page.locator("[data-note=output]")).to_contain_text("Not started yet.")
+    expect(page.locator("[data-tail=output]")).to_be_hidden()
 
 
 def test_the_list_follows_and_is_filtered_without_a_reload(desk: Desk, look: Look) -> None:
@@ -352,6 +356,9 @@ def test_hostile_texts_do_nothing_anywhere(desk: Desk, look: Look, width: int) -
     desk.do(lambda queue: queue.write(6, OUTPUT + b"<i>the end</i>\n"))
     expect(page.locator("[data-tail=output]")).to_contain_text("<i>the end</i>")
     unharmed(page)
+    desk.do(lambda queue: queue.written.update({(6, 0, "output"): b"<b>anew</b>" + OUTPUT}))
+    expect(page.locator("[data-tail=output]")).to_contain_text("<b>anew</b>")
+    unharmed(page)
     # And what people type.
     page.goto(desk.address + "/jobs/new?like=none")
     page.get_by_label("parallel").check()
@@ -361,6 +368,17 @@ def test_hostile_texts_do_nothing_anywhere(desk: Desk, look: Look, width: int) -
     expect(page.locator("#memory-error")).to_contain_text("<script>")
     unharmed(page)
     watched.complaints = [one for one in watched.complaints if "422" not in one]
+
+
+GROWS = """
+() => {
+  const lines = Array.from({length: 60000}, (_, at) => `news ${at}\\n`);
+  for (let at = 3000; at <= lines.length; at += 1000) {
+    const texts = {output: [lines.slice(at - 3000, at).join(""), ""]};
+    document.dispatchEvent(new CustomEvent("news", {detail: {texts}}));
+  }
+}
+"""
 
 
 def test_endless_output_costs_the_page_little(desk: Desk, look: Look) -> None:
@@ -375,6 +393,9 @@ def test_endless_output_costs_the_page_little(desk: Desk, look: Look) -> None:
         expect(page.locator("[data-tail=output]")).to_contain_text(f"{number} line 19999")
         assert page.evaluate(length) <= 256 * 1024
     assert scrolls(page) <= 0
+    # Read without a pause it grows by little each time, and still not for ever.
+    page.evaluate(GROWS)
+    assert 32 * 1024 <= page.evaluate(length) <= 256 * 1024
 
 
 def test_two_thousand_jobs_are_a_page_of_fifty(look: Look) -> None:

@@ -40,7 +40,7 @@
   // Appends what is new, so that what is being read or marked stays where it is.
   function grow(pre, text) {
     const old = pre.textContent;
-    if (old === text || (old.length > text.length && old.endsWith(text))) return;
+    if (old === text || (text && old.length > text.length && old.endsWith(text))) return;
     const end = old.slice(-4096);
     const at = text.startsWith(old) ? old.length - end.length : end.length < LEAST ? -1 : text.lastIndexOf(end);
     const more = text.slice(at + end.length);
@@ -61,7 +61,7 @@
       const said = document.querySelector(`[data-note="${name}"]`);
       const follows = pre.hidden || atEnd(pre);
       // A node that does not answer now takes nothing away.
-      if (text || !note) grow(pre, text);
+      if (text !== null) grow(pre, text);
       pre.hidden = !pre.textContent;
       said.textContent = note;
       said.hidden = !note;

@@ -131,7 +131,7 @@ def _span(asked: Asked, job: Job, task: Task) -> Span:
     return Span("" if task.ended else "job", start, min(now, end + length * _MARGIN))
 
 
-def _texts(tails: dict[str, Tail]) -> dict[str, list[str]]:
+def _texts(tails: dict[str, Tail]) -> dict[str, list[str | None]]:
     return {name: [one.text, one.note] for name, one in tails.items()}
 
 

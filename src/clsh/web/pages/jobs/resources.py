@@ -46,7 +46,7 @@ def charts(asked: Asked, shown: list[NodeState], *, now: bool) -> list[Chart]:
     With `now` the titles have the values of this moment, which are the task's while it runs.
     """
     words = asked.words
-    cores = sum(node.cores or 0 for node in shown) if len(shown) == 1 else 0
+    cores = shown[0].cores or 0 if len(shown) == 1 else 0
 
     def one(node: NodeState, *names: str) -> tuple[Series, ...]:
         return tuple(Series(node.cluster, node.name, name) for name in names)
@@ -63,7 +63,7 @@ def charts(asked: Asked, shown: list[NodeState], *, now: bool) -> list[Chart]:
             "",
             tuple(Want(node.name, one(node, "load_one"), plain) for node in shown),
             values(lambda node: of_values(node.values)("load_one")),
-            words.tr("of {n} cores", n=f"{cores:,}") if cores else "",
+            words.tr("of {n} cores", n=f"{cores:,}") if cores and now else "",
             cores or None,
         ),
         Chart(

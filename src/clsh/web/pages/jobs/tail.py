@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError
+from clsh.web.pages.words import visible
 
 if TYPE_CHECKING:
     from clsh.base.users import User
@@ -32,9 +33,12 @@ _UNSEEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What stands at the end of a file, or in `note` why nothing does."""
+    """What stands at the end of a file, or in `note` why nothing does; None is not known now.
 
-    text: str = ""
+    Both are plain texts, for scripts as well.
+    """
+
+    text: str | None = ""
     note: str = ""
     cut: bool = False
 
@@ -67,9 +71,11 @@ async def read(service: Service, user: User, task: Task, stream: Stream, words: 
         async with asyncio.timeout(_WITHIN_S):
             data = await service.read(user, task.job, task.index, stream, -LIMIT, LIMIT)
     except TimeoutError:
-        return Tail(note=words.tr("No answer from the node within {n} s.", n=f"{_WITHIN_S:g}"))
+        said = words.said("No answer from the node within {n} s.")
+        return Tail(None, said.format(n=f"{_WITHIN_S:g}"))
     except ClshError as error:
-        return Tail(note=words.tr("It cannot be read now: {reason}", reason=words.said(str(error))))
+        said = words.said("It cannot be read now: {reason}")
+        return Tail(None, said.format(reason=visible(words.said(str(error)))))
     if not data:
         return Tail(note=words.said("Nothing was written."))
     cut = len(data) >= LIMIT
