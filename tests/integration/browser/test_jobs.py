@@ -356,7 +356,7 @@ def test_hostile_texts_do_nothing_anywhere(desk: Desk, look: Look, width: int) -
     desk.do(lambda queue: queue.write(6, OUTPUT + b"<i>the end</i>\n"))
     expect(page.locator("[data-tail=output]")).to_contain_text("<i>the end</i>")
     unharmed(page)
-    desk.do(lambda queue: queue.written.update({(6, 0, "output"): b"<b>anew</b>" + OUTPUT}))
+    desk.do(lambda queue: queue.written.update({(6, 0, "output"): b"<b>anew</b>\n" + OUTPUT}))
     expect(page.locator("[data-tail=output]")).to_contain_text("<b>anew</b>")
     unharmed(page)
     # And what people type.

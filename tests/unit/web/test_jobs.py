@@ -300,7 +300,7 @@ async def test_a_manager_without_jobs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uid", "status"), [(None, 401), (NAMELESS, 403), (NOBODY, 200), (ROOT, 200)]
+    ("uid", "status"), [(None, 401), (NAMELESS, 401), (NOBODY, 200), (ROOT, 200)]
 )
 async def test_who_may(uid: int | None, status: int) -> None:
     got = await browsers(FakeJobs(), uid)[0].ask("/api/v1/jobs")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError
+from clsh.web.pages.words import visible
 
 if TYPE_CHECKING:
     from clsh.base.users import User
@@ -73,9 +74,8 @@ async def read(service: Jobs, user: User, task: Task, stream: Stream, words: Wor
         said = words.said("No answer from the node within {n} s.")
         return Tail(None, said.format(n=f"{_WITHIN_S:g}"))
     except ClshError as error:
-        return Tail(
-            None, words.tr("It cannot be read now: {reason}", reason=words.said(str(error)))
-        )
+        said = words.said("It cannot be read now: {reason}")
+        return Tail(None, said.format(reason=visible(words.said(str(error)))))
     if not data:
         return Tail(note=words.said("Nothing was written."))
     cut = len(data) >= LIMIT

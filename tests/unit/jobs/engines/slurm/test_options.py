@@ -149,7 +149,7 @@ def test_the_folder_of_an_attempt() -> None:
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
-        ({"metric": "load"}, "load"),
+        ({"metric": "queue"}, "load"),
         ({"metric": "round-robin"}, "load"),
         ({"priority": 1}, "priority"),
         ({"restart": "criu"}, "CRIU"),

@@ -266,7 +266,7 @@ def test_an_error_that_names_a_field_over_and_over_ends(monkeypatch: pytest.Monk
     def read(_: object) -> Request:
         raise RequestError("memory", "never good")
 
-    monkeypatch.setattr("clsh.jobs.forms.read", read)
+    monkeypatch.setattr("clsh.jobs.forms.form.read", read)
     made, wrong = posted.request({"argv": "x", "memory": "1"})
     assert made is None
     assert list(wrong) == ["memory"]
