@@ -84,8 +84,10 @@ def may(role: str, need: str, method: str, path: str) -> bool:
         return False
     if path == "/account":
         return role in {"user", "admin"}
+    if method == "POST" and "/jobs" in path:
+        return role != "reads"
     if method == "POST" and role in {"reads", "jobs"}:
-        return False  # what is for users now is about secrets: a lesser token makes none
+        return False  # the rest for users is about secrets: a lesser token makes none
     return not (role == "user" and "{user}" in path)  # it is bob
 
 
