@@ -129,6 +129,8 @@ async def test_what_cannot_be_started_is_refused_in_words(
     assert words in said.reason
     assert (await bench.engine.start(one)).phase == "refused"
     assert (await bench.ask(one)).reason == said.reason
+    if "output" not in request_:
+        assert await bench.engine.read(one, "output", 0, 9) == b""
 
 
 async def test_a_program_that_is_not_there_fails(bench: Bench) -> None:

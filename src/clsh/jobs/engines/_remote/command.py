@@ -72,6 +72,7 @@ exec "$@"
 _READ = r"""
 eval "h=~$1"
 cd -- "${2:-$h}" 2>/dev/null || { echo "there is no directory ${2:-$h}" >&2; exit 1; }
+case $3 in out|err) [ -e "$3" ] || exit 0;; esac  # it never began
 [ -f "$3" ] && [ -r "$3" ] || { echo "cannot read $3" >&2; exit 1; }
 case $4 in -*) tail -c "${4#-}" "$3";; *) tail -c "+$(($4 + 1))" "$3";; esac | head -c "$5"
 """
