@@ -42,7 +42,7 @@ def made(
     settings: Settings | None = None,
     connect: Callable[[sqlite3.Connection], sqlite3.Connection] = lambda db: db,
     nodes: Iterable[str] = (),
-    ended: Callable[[Job], None] = lambda _: None,
+    ended: Callable[[Job], None] | None = None,
 ) -> Jobs:
     return Jobs(
         engine,

@@ -56,6 +56,7 @@ class Jobs:
 
     `loads` gives the load of nodes by name, `nodes` are the names of all that exist. `ended`
     is called with each job that has ended, once that is stored; it never blocks or raises.
+    Without it nobody can be told: a request that wants so is refused.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Jobs:
         loads: Callable[[], Mapping[str, NodeLoad]],
         *,
         nodes: Collection[str] = (),
-        ended: Callable[[Job], None] = lambda _: None,
+        ended: Callable[[Job], None] | None = None,
     ) -> None:
         self.settings = settings
         self.ended = ended
@@ -75,9 +76,7 @@ class Jobs:
         self._queue = queue
         self._clock = clock
         self._nodes = frozenset(nodes)
-        self._scheduler = Scheduler(
-            engine, queue, clock, settings, loads, lambda job: self.ended(job)
-        )
+        self._scheduler = Scheduler(engine, queue, clock, settings, loads, self._tell)
         self._name = ""
         self._trouble = ""
         self._backup = ""
@@ -137,6 +136,7 @@ class Jobs:
             )
         for request in requests:
             check(request)
+            self._check_told(request)
             self._check_engine(request)
         await self._check_after(user, requests)
         now = self._clock.unix()
@@ -272,6 +272,18 @@ class Jobs:
             raise QueueError(
                 self.trouble() or tr("the queue of jobs is not open yet"),
                 hint=tr("try again in a moment; `cl status` says what is wrong"),
+            )
+
+    def _tell(self, job: Job) -> None:
+        if self.ended is not None:
+            self.ended(job)
+
+    def _check_told(self, request: Request) -> None:
+        if request.notify and self.ended is None:
+            raise RequestError(
+                "notify",
+                tr("this manager tells nobody that a job has ended"),
+                hint=tr("leave it out; `cl submit --wait` waits for the end"),
             )
 
     def _check_engine(self, request: Request) -> None:

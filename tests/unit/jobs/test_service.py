@@ -287,6 +287,15 @@ async def test_output(jobs: Jobs, engine: MemoryEngine) -> None:
     assert await jobs.read(ALICE, two, 0, "output", 0, 100) == b""
 
 
+async def test_where_nobody_is_told_that_cannot_be_wanted(
+    tmp_path: Path, engine: MemoryEngine
+) -> None:
+    async with running(made(tmp_path, engine)) as jobs:
+        with pytest.raises(RequestError, match="tells nobody") as told:
+            await jobs.submit(ALICE, [run(notify=("mail",))])
+        assert told.value.field == "notify"
+
+
 async def test_ends_are_told_once_they_are_stored(tmp_path: Path, engine: MemoryEngine) -> None:
     told: list[Job] = []
     async with running(made(tmp_path, engine, ended=told.append)) as jobs:

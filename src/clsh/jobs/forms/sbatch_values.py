@@ -308,16 +308,9 @@ def _translated(setting: Setting, many: bool, around: Around, name: str | None) 
 
 
 def _mail(given: Mapping[str, Setting], values: Values) -> None:
-    user, kinds = given.get("mail-user"), given.get("mail-type")
-    asked = set(kinds.value.upper().split(",")) if kinds else {"ALL"}
-    if asked == {"NONE"}:
-        return
-    if user:
-        values.put("notify", user.value, user)
-    elif kinds:
-        values.warnings.append(f"{kinds.where}: --mail-type is left out: no --mail-user is named")
-    if user and kinds and not {"END", "ALL", "FAIL"} & asked:
-        values.warnings.append(f"{kinds.where}: mail is sent when the job ends")
+    for name in ("mail-type", "mail-user"):
+        if (setting := given.get(name)) and setting.value.upper() != "NONE":
+            values.warnings.append(f"{setting.where}: --{name} is left out: no mail is sent")
 
 
 def _export(setting: Setting, values: Values, environ: Mapping[str, str]) -> None:
