@@ -295,11 +295,10 @@ def test_a_file_is_downloaded_and_never_shown(desk: Desk, look: Look) -> None:
 
 
 def test_nobody_is_sent_to_the_login(desk: Desk, look: Look) -> None:
-    watched = look()
-    watched.page.goto(desk.address + "/jobs/1?task=0")
-    watched.page.wait_for_url("**/login?next=/jobs/1%3Ftask%3D0")
-    watched.page.close()
-    watched.complaints.clear()  # there is no login here
+    page = look().page
+    page.goto(desk.address + "/jobs/1?task=0")
+    page.wait_for_url("**/login?next=%2Fjobs%2F1%3Ftask%3D0")
+    expect(page.locator("input[type=password]")).to_be_visible()
 
 
 TEXT = (
