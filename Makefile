@@ -6,6 +6,8 @@ PYTEST := -p tests.support.no_skips
 # Faults whose time is looked at need the machine for themselves.
 SERIAL := tests/fault
 PARALLEL := $(SERIAL:%=--ignore=%)
+# What fails beside others is tried once more with the machine for itself, and has to pass.
+ALONE = $(BIN)/coverage run -m pytest $(PYTEST) --last-failed --last-failed-no-failures none
 QUICK ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -25,7 +27,7 @@ test: .venv/.tests ## install what the tests need, run the checks and all tests 
 	@$(PYTHON) tools/system_packages.py
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(PYTEST) -n 2 --dist loadfile $(PARALLEL)
+	@$(BIN)/coverage run -m pytest $(PYTEST) -n 2 --dist loadfile $(PARALLEL) || $(ALONE)
 	@$(BIN)/coverage run -m pytest $(PYTEST) $(SERIAL)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
