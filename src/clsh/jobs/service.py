@@ -117,14 +117,19 @@ class Jobs:
         """Take requests, all or none, and return the ids of their jobs.
 
         When it returns, they are on the disk. The same owner and key is the same job. Raises
-        RequestError, NotAllowedError for another `owner` unless an administrator asks, and
-        QueueError when nothing can be stored.
+        RequestError, NotAllowedError for another `owner` unless an administrator asks and for
+        root from afar, and QueueError when nothing can be stored.
         """
         owner = owner or user.name
         if not user.may_handle(owner):
             raise NotAllowedError(
                 tr("{user} may not submit jobs for {owner}", user=user.name, owner=owner),
                 hint=tr("an administrator may"),
+            )
+        if owner == "root" and user.how != "socket":
+            raise NotAllowedError(
+                tr("jobs of root are submitted on the manager's machine alone"),
+                hint=tr("there: cl submit; or submit as another user"),
             )
         user_name(owner)
         self._running()

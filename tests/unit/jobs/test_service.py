@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clsh.base.errors import NotAllowedError, UsageError
+from clsh.base.users import User
 from clsh.jobs import service
 from clsh.jobs.engines.memory import MemoryEngine
 from clsh.jobs.errors import NoJobError, NotNowError, RequestError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from clsh.base.users import User
+    from clsh.base.users import How
     from clsh.jobs.model import Job
     from clsh.jobs.service import Jobs
 
@@ -285,6 +286,20 @@ async def test_output(jobs: Jobs, engine: MemoryEngine) -> None:
     assert await jobs.read(ALICE, one, 0, "output", -2, 100) == b"lo"
     assert await jobs.read(ALICE, one, 0, "error", 0, 100) == b""
     assert await jobs.read(ALICE, two, 0, "output", 0, 100) == b""
+
+
+@pytest.mark.parametrize(("how", "owner"), [("session", ""), ("token", ""), ("session", "root")])
+async def test_nothing_is_run_as_root_from_afar(
+    tmp_path: Path, engine: MemoryEngine, how: How, owner: str
+) -> None:
+    root = User("root", is_admin=True, how=how)
+    async with running(made(tmp_path, engine)) as jobs:
+        with pytest.raises(NotAllowedError, match="of root"):
+            await jobs.submit(root, [run()], owner)
+        (alice,) = await jobs.submit(root, [run()], "alice")
+        (here,) = await jobs.submit(User("root", is_admin=True), [run()])
+        await ended(jobs, alice)
+        await ended(jobs, here)
 
 
 async def test_where_nobody_is_told_that_cannot_be_wanted(
