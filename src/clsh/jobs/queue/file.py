@@ -192,15 +192,22 @@ class QueueFile:
             self._failed(self._chores.damage)
         return self._chores.trouble
 
+    def end_reading(self) -> None:
+        """Close the connection that only reads; for the thread that reads."""
+        if self._reader is not None:
+            with suppress(sqlite3.Error):
+                self._reader.close()
+        self._reader = None
+
     def close(self) -> None:
-        """Close the file; may be called twice."""
+        """Close the file, when nobody reads any more; may be called twice."""
         if self._chores is not None:
             self._chores.close()
-        for db in (self._reader, self._db):
-            if db is not None:
-                with suppress(sqlite3.Error):
-                    db.close()
-        self._db = self._reader = None
+        self.end_reading()
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+        self._db = None
 
     def _open(self) -> None:
         made = files.open_file(self.file, MIGRATIONS, synchronous="FULL")
@@ -246,10 +253,7 @@ class QueueFile:
             reason=error,
             command=restore_command(self.file),
         )
-        for db in (self._db, self._reader):
-            if db is not None:
-                with suppress(sqlite3.Error):
-                    db.close()
+        # Not closed here: the other thread may use one, and closes it when it lets go of it.
         self._db = self._reader = None
         with suppress(sqlite3.Error, OSError):
             self._db = self._reader = files.open_damaged(self.file)

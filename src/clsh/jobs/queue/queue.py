@@ -86,15 +86,20 @@ class Queue:
     async def close(self) -> None:
         """Close the file after what was begun, within a bounded time."""
         file = self._file
-        self._reading.end()
         if file is not None:
             try:
                 async with asyncio.timeout(_CLOSE_S):
-                    await asyncio.shield(self._writing.call(file.close))  # a second cancel, too
+                    await asyncio.shield(self._close(file))  # a second cancel, too
             except TimeoutError:
                 _log.warning("the queue of jobs did not close within %g s", _CLOSE_S)
+        self._reading.end()
         self._writing.end()
         self._file = None
+
+    async def _close(self, file: QueueFile) -> None:
+        # Each connection by the thread that uses it: closed under a query it takes us down.
+        await self._reading.call(file.end_reading)
+        await self._writing.call(file.close)
 
     async def _read(self, question: Callable[[QueueFile], T]) -> T:
         file = self._open()
