@@ -115,7 +115,7 @@ def test_a_database_that_is_damaged(person: Person) -> None:
     person.up()
     eventually(lambda: person.status()["store"]["size"] > 0, 20)
     person.close()
-    (database,) = person.state.glob("*.db")
+    database = person.state / "metrics.db"
     database.write_bytes(b"nonsense" * 4096)
     person.up()
     eventually(lambda: person.status()["store"]["trouble"] != "", 20)
