@@ -10,6 +10,7 @@ import re
 import shutil
 import socket
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -26,7 +27,6 @@ from tests.unit.remote.transports.sinks import Kept, run, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
     from clsh.remote.transport import Session
 
@@ -417,6 +417,25 @@ async def test_what_only_asyncssh_itself_can_do(sshd: Sshd, tmp_path: Path, way:
         assert (await run(session, "echo hi"))[1] == b"hi\n"
     strict = sshd.options(ssh_config=str(config), known_hosts=str(tmp_path / "none"))
     assert "host key not known" in (await refused(strict, sshd.node())).reason
+    async with asyncio.timeout(10):
+        while proxies := commands_of_proxies():  # noqa: ASYNC110 - a process tells nobody
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.1)  # its end is told to this loop before that is closed
+    assert proxies == []
+
+
+def commands_of_proxies() -> list[str]:
+    """Return the `nc` that run below this process."""
+    pids = [
+        pid
+        for path in Path("/proc/self/task").glob("*/children")
+        for pid in path.read_text().split()
+    ]
+    names: list[str] = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            names.append(Path(f"/proc/{pid}/cmdline").read_text())
+    return [name for name in names if "\0nc\0" in name]
 
 
 async def test_two_jumps_and_a_jump_that_comes_back(sshd: Sshd, folder: Path) -> None:
