@@ -58,6 +58,9 @@ class FakeJobs:
             await self._changed.wait()
         return self.version
 
+    def trouble(self) -> str:
+        return ""
+
     async def submit(self, user: User, requests: Sequence[Request], owner: str = "") -> list[int]:
         if self.fails:
             raise self.fails

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from clsh.base import config
 from clsh.base.errors import ClshError
 from clsh.cli import client
+from clsh.jobs.queue.format import FILE
+from clsh.jobs.service import Jobs
 from clsh.manager import service, sockets, state
 from clsh.manager.service import Start
 from clsh.monitor import ganglia_ports
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A manager that is run to its end: as soon as it is ready its status is asked."""
+    """A manager that is run to its end: when it tells `fact` in its status, at most 10 s."""
+
+    fact = "state"
 
     def __init__(self, folder: Path) -> None:
         self.events: list[str] = []
@@ -54,9 +59,13 @@ class Run:
 
     def _ask(self) -> None:
         try:
-            told = client.get("/api/v1/status", timeout_s=10)
-            assert isinstance(told, dict)
-            self.status = told
+            for _ in range(100):
+                told = client.get("/api/v1/status", timeout_s=10)
+                assert isinstance(told, dict)
+                self.status = told
+                if self.fact in told["facts"]:
+                    break
+                time.sleep(0.1)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -99,9 +108,33 @@ def test_ganglia_s_ports_fail(
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(ganglia_ports, "serve", fail)
+    run.fact = "ganglia"
     run()
     assert run.status["facts"]["ganglia"] == "they failed; the log says how"
     assert "a bug" in caplog.text
+
+
+def test_the_jobs_fail(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run.fact = "jobs"
+
+    async def fail(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Jobs, "run", fail)
+    run()
+    assert run.status["facts"]["jobs"] == "they failed; the log says how"
+    assert "a bug" in caplog.text
+
+
+def test_what_is_wrong_with_the_jobs_is_told(run: Run) -> None:
+    run.fact = "jobs"
+    state.private(run.place.directory)
+    (run.place.directory / FILE).write_bytes(b"nonsense" * 4096)
+    run()
+    assert f"{FILE} is damaged" in run.status["facts"]["jobs"]
+    assert "To restore: " in run.status["facts"]["jobs"]
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,8 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield tr("state"), facts.get("state", "")
     if ports := facts.get("ganglia"):
         yield tr("ports"), ports
+    if trouble := facts.get("jobs"):
+        yield tr("jobs"), trouble
 
 
 def _lost() -> list[str]:

@@ -156,13 +156,16 @@ def _refused(host: str, port: int) -> str:
 
 def running(told: Mapping[str, Any]) -> Iterator[Finding]:
     """Look at what a manager that runs says of itself."""
-    yield manager(f"the manager runs (pid {told['pid']}) at http://{told['listen']}/")
     facts: dict[str, str] = told["facts"]
+    address = facts.get("address") or f"http://{told['listen']}/"
+    yield manager(f"the manager runs (pid {told['pid']}) at {address}")
     if trouble := told["store"]["trouble"]:
         yield bad(f"the store: {trouble}", f"ls -l {facts['state']}; df -h {facts['state']}")
     for source in told["sources"]:
         if not source["ok"] and source["source"] != "store":
             yield bad(f"source {source['source']}: {source['reason']}", "see [[monitor.sources]]")
+    if trouble := facts.get("jobs"):
+        yield bad(f"the jobs: {trouble}", f"ls -l {facts['state']}; df -h {facts['state']}")
     if why := facts.get("ganglia"):
         yield Finding("manager", "note", f"Ganglia's ports: {why}", f"less {facts['state']}/*.log")
 

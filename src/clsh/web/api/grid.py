@@ -154,8 +154,14 @@ async def status(site: Site, _asked: Asked) -> object:
         "viewers": site.live.viewers,
         "sources": [views.health_row(health) for health in monitor.grid.health.values()],
         "store": {"trouble": monitor.store_trouble(), "size": monitor.store_size()},
-        "facts": dict(control.facts),
+        "facts": {**control.facts, **_of_jobs(site)},
     }
+
+
+def _of_jobs(site: Site) -> dict[str, str]:
+    """Return what is wrong with the jobs, nothing when all is well."""
+    trouble = site.jobs.trouble() if site.jobs else ""
+    return {"jobs": trouble} if trouble else {}
 
 
 async def health(_site: Site, _asked: Asked) -> object:

@@ -53,7 +53,12 @@ def test_troubles(answers: Answering, capsys: pytest.CaptureFixture[str]) -> Non
                 {"source": "store", "ok": False, "reason": "the disk is full"},
             ],
             "store": {"trouble": "the disk is full", "size": 0},
-            "facts": {"store": "sqlite", "state": "/s", "ganglia": "TCP 8649: in use"},
+            "facts": {
+                "store": "sqlite",
+                "state": "/s",
+                "ganglia": "TCP 8649: in use",
+                "jobs": "jobs.db is damaged",
+            },
         },
     )
     reasons = {"node3": "no key (a)", "node4": "no key (b)", "node5": "refused\x1b[2J"}
@@ -69,7 +74,7 @@ def test_troubles(answers: Answering, capsys: pytest.CaptureFixture[str]) -> Non
     assert len([line for line in lines if "the disk is full" in line]) == 1
     assert "source   web: refused" in lines
     assert "store    sqlite, 0.0 MB: the disk is full" in lines
-    assert lines[-1] == "ports    TCP 8649: in use"
+    assert lines[-2:] == ["ports    TCP 8649: in use", "jobs     jobs.db is damaged"]
 
 
 def test_as_json(answers: Answering, capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,13 +134,20 @@ def test_what_a_manager_says_of_itself() -> None:
         **STATUS,
         "store": {"trouble": "the disk is full", "size": 0},
         "sources": [{"source": "web", "ok": False, "reason": "refused"}],
-        "facts": {"state": "/s", "ganglia": "port 8649 is in use"},
+        "facts": {
+            "state": "/s",
+            "address": "https://head:8650/",
+            "ganglia": "port 8649 is in use",
+            "jobs": "jobs.db is damaged",
+        },
     }
     found = list(machine.running(told))
-    assert [one.grade for one in found] == ["ok", "bad", "bad", "note"]
+    assert [one.grade for one in found] == ["ok", "bad", "bad", "bad", "note"]
+    assert found[0].text.endswith("at https://head:8650/")
     assert [one.text for one in found[1:]] == [
         "the store: the disk is full",
         "source web: refused",
+        "the jobs: jobs.db is damaged",
         "Ganglia's ports: port 8649 is in use",
     ]
 
