@@ -2,12 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV ?= uv
-PYTEST := -p tests.support.no_skips
-# Faults whose time is looked at need the machine for themselves.
-SERIAL := tests/fault
-PARALLEL := $(SERIAL:%=--ignore=%)
-# What fails beside others is tried once more with the machine for itself, and has to pass.
-ALONE = $(BIN)/coverage run -m pytest $(PYTEST) --last-failed --last-failed-no-failures none
+TESTS := $(BIN)/coverage run -m pytest -p tests.support.no_skips
+# What fails is tried once more with the machine for itself, and has to pass.
+AGAIN := $(TESTS) --last-failed --last-failed-no-failures none
 QUICK ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -27,8 +24,8 @@ test: .venv/.tests ## install what the tests need, run the checks and all tests 
 	@$(PYTHON) tools/system_packages.py
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(PYTEST) -n 2 --dist loadfile $(PARALLEL) || $(ALONE)
-	@$(BIN)/coverage run -m pytest $(PYTEST) $(SERIAL)
+	@$(TESTS) -m 'not alone' -n 2 --dist loadfile || $(AGAIN)
+	@$(TESTS) -m alone tests/fault || $(AGAIN)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

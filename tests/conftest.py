@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
+from tests.support.clocks import HastyLoop
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
 # many imports sshd: a plugin that is imported before its turn is not rewritten
@@ -40,6 +43,13 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ):
         monkeypatch.setenv(name, str(home / folder))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests marked `hasty` run in a loop that waits for nothing: durations are exact there."""
+    return {"loop": HastyLoop if item.get_closest_marker("hasty") else asyncio.new_event_loop}
 
 
 @pytest.hookimpl(wrapper=True)

@@ -31,6 +31,7 @@ def demo8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     demo.cluster.down()
 
 
+@pytest.mark.alone
 def test_a_link_down_in_the_middle_costs_that_node_alone(demo8: Demo, tmp_path: Path) -> None:
     argv = ["clsh", "-h", "node[1-8]", "--out", f"{tmp_path}/", "echo begun; sleep 11; echo done"]
     with demo8.popen(*argv, stderr=-1) as process:
@@ -58,6 +59,7 @@ def _seconds(demo: Demo) -> dict[str, float]:
     return {end["node"]: end["seconds"] for end in ends if "node" in end and end.get("exit") == 0}
 
 
+@pytest.mark.alone
 def test_a_hung_and_a_slow_node_do_not_slow_the_others(demo8: Demo) -> None:
     healthy = _seconds(demo8)
     with demo8.frozen("node2"), demo8.slowed("node6"):

@@ -7,6 +7,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from clsh.monitor.model import Sample, Silent
 from clsh.monitor.source import SourceContext
 from clsh.monitor.sources import procfs
@@ -70,6 +72,7 @@ async def lab(server: Sshd) -> AsyncIterator[Lab]:
         await transport.aclose()
 
 
+@pytest.mark.alone
 async def test_no_link_disturbs_another(sshd: Sshd) -> None:
     async with lab(sshd) as made:
         made.relays["slow"].slow(8000)  # 64 kbit/s

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.support.many import Many
 
+pytestmark = pytest.mark.alone
+
 CONNECT_TIMEOUT_S = 10
 
 

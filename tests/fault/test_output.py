@@ -44,6 +44,7 @@ def gone(mark: str, seconds: float) -> bool:
     return True
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGQUIT, 131), (signal.SIGTERM, 143)]
 )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.support.many import Many
 
+pytestmark = pytest.mark.alone
+
 NODES = 64
 LATE = 4
 """How much later than its figure something may be once."""

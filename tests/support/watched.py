@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from clsh.remote.transport import Session, Sink
 
 
+def now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def nodes(count: int) -> list[Node]:
     return [Node(node_name(f"n{i}"), f"n{i}") for i in range(count)]
 
