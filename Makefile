@@ -24,7 +24,7 @@ test: .venv/.tests ## install what the tests need, run the checks and all tests 
 	@$(PYTHON) tools/system_packages.py
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/coverage erase
-	@$(TESTS) -m 'not alone' -n 2 --dist loadfile || $(AGAIN)
+	@$(TESTS) -m 'not alone' -n 3 --dist loadfile || $(AGAIN)
 	@$(TESTS) -m alone tests/fault || $(AGAIN)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report

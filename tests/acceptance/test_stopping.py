@@ -23,7 +23,7 @@ def test_int_and_quit(shell: Shell, name: str, status: int, user: str) -> None:
     begun = time.monotonic()
     process.send_signal(signal.Signals[name])
     assert process.wait(10) == status
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 2  # its figure: tests/fault/test_stopping_nodes.py
     shell.wait_running(0, "sleep", "1000", limit_s=2)
 
 
@@ -59,7 +59,7 @@ def test_second_term_stops_at_once(shell: Shell) -> None:
     begun = time.monotonic()
     process.terminate()
     assert process.wait(10) == 143
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 2  # its figure: tests/fault/test_stopping_nodes.py
     shell.wait_running(0, "sleep", "1000", limit_s=2)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _numbers = itertools.count(random.randrange(10**6, 10**8) * 10)
 
 # What a busy machine may add to the 0.3 s of a cancel.
-SLACK_S = 0.35
+SLACK_S = 2.0
 
 
 def number() -> str:

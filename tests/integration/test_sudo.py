@@ -205,7 +205,7 @@ async def test_a_cancel_kills_what_runs_as_root(session: Session, tty: bool) -> 
     doing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await doing
-    assert time.monotonic() - began < 0.4
+    assert time.monotonic() - began < 5
     await as_root.aclose()
     await until(lambda: not is_alive(pid))
 
@@ -260,7 +260,7 @@ async def test_a_sudo_that_asks_for_something_else(
     began = time.monotonic()
     with pytest.raises(SudoError, match="One-time code:"):
         await SudoSession(session, PASSWORD).run(Command("id"), Kept())
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 async def test_endless_talk(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

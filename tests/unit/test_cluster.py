@@ -57,7 +57,7 @@ async def test_results_by_node() -> None:
         assert results["n0"].text == "uname"
         one = results["n1"]
         assert (one.status, one.stdout, one.stderr, one.text) == (3, b"out\n\n", b"err", "out")
-        assert 0 <= one.seconds < 1
+        assert 0 <= one.seconds < 5
         assert (one.ok, results.ok, results.failed) == (False, False, ["n1"])
         assert "n1" in repr(results)
     assert not memory.sessions
@@ -188,7 +188,7 @@ async def test_leaving_the_cluster_ends_what_runs() -> None:
         running = asyncio.create_task(nodes.run("x"))
         await asyncio.sleep(0.02)
     assert {result.state for result in (await running).values()} == {"stopped"}
-    assert time.monotonic() - began < 0.6
+    assert time.monotonic() - began < 5
     assert not memory.sessions
 
 
@@ -280,7 +280,7 @@ async def test_an_interrupt_within_a_loop_ends_the_command(
             clsh.run(NODES, "x", transport=memory)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert not memory.sessions
 
 

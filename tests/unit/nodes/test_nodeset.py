@@ -77,7 +77,7 @@ def test_too_many_are_refused_before_they_are_made(text: str) -> None:
     start = time.process_time()
     with pytest.raises(UsageError, match="more than 100,000 nodes"):
         expand(text)
-    assert time.process_time() - start < 0.1
+    assert time.process_time() - start < 1
 
 
 def test_as_many_as_the_limit() -> None:

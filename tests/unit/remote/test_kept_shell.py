@@ -444,7 +444,7 @@ async def test_closing_lets_background_jobs_go_on(sh: KeptShell) -> None:
     await answer(sh, "sleep 1026 & echo $!")
     started = time.monotonic()
     await sh.aclose()
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 2
     assert processes("sleep", "1026") == 1
 
 

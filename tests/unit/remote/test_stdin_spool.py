@@ -208,7 +208,7 @@ async def test_leaving_does_not_wait_for_an_input_that_never_comes() -> None:
     assert thread is not None
     await asyncio.to_thread(thread.join, 1)
     assert not thread.is_alive()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
 
 
 async def test_small_writes_do_not_cost_memory() -> None:

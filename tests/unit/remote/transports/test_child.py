@@ -149,12 +149,12 @@ async def test_a_container_that_begins_to_hang(docker: Path) -> None:
     (docker / "bin" / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
     begun = time.monotonic()
     await session.signal("TERM")
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 10
     task.cancel()
     await asyncio.wait([task])
     begun = time.monotonic()
     await session.aclose()
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 10
     assert await until(lambda: not our_children("sleep"))
 
 
