@@ -11,6 +11,8 @@ ones are descriptors 7 and 8, which only the evaluated line gets, as its 1 and 2
 no redirection by `exec` outlasts its line. After each line the shell writes a marker on both
 streams: two control bytes around a random token, the line's number and its status. The token
 is never in an argv, and the shell holds it in escaped form only, so output cannot forge it.
+A function of the shell writes the markers: bash reads its input byte by byte, and the words
+for both cost it more than the line.
 """
 
 from __future__ import annotations
@@ -50,6 +52,12 @@ _SETTLE = (
     "printf \\\\036{token}\\ 0\\ $$,"
     "${{BASH_VERSION:+bash}}${{ZSH_VERSION:+zsh}}${{KSH_VERSION:+ksh}}\\\\037 >&7; "
     "printf \\\\036{token}\\ 0\\ 0\\\\037 >&8\n"
+)
+# $1 is the number of the line, $2 its status when that is not what the shell knows. What an
+# interrupt may leave of a call (any end of it) is the name of no command.
+_MARK = (
+    '__clsh__() {{ {print} "\\036{token} $1 ${{2-$?}}\\037" >&7; '
+    '{print} "\\036{token} $1 ${{2-0}}\\037" >&8; }}\n'
 )
 # $1 is the shell's pid, $2 how hard to stop what it runs. A process that ignores both INT and
 # QUIT was put in the background with '&' and is spared as long as possible. The group is
@@ -233,6 +241,7 @@ class KeptShell:
                 f"no shell could be kept open (exit {shell.ended.code})",
                 hint="a node needs a POSIX shell as /bin/sh",
             )
+        shell._lines.send(_MARK.format(print=shell._print, token=shell._token).encode())
         return shell
 
     async def run(self, line: str, sink: Sink) -> Exit:
@@ -340,13 +349,9 @@ class KeptShell:
         self._status = number if number < 256 else number - 128
         return Exit(self._status)
 
-    def _marker(self, status: str = "$?") -> str:
-        """Return the line that makes the shell write the end marker of the current line.
-
-        It has no quotes: what an interrupt may leave of it is then still a whole line.
-        """
-        mark = f"\\\\036{self._token}\\ {self._number}\\ {status}\\\\037"
-        return f"\\{self._print} {mark} >&7; \\{self._print} {mark} >&8\n"
+    def _marker(self, status: str = "") -> str:
+        """Return the line that makes the shell write the end marker of the current line."""
+        return f"__clsh__ {self._number} {status}\n"
 
     async def _signal(self, stage: str) -> None:
         with contextlib.suppress(ClshError):
