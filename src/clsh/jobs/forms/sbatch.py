@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
 from clsh.jobs.errors import RequestError
-from clsh.jobs.forms import form, sbatch_values
+from clsh.jobs.forms import form, sbatch_values, spelling
 from clsh.jobs.forms.sbatch_options import BY_LONG, BY_SHORT, said
 from clsh.jobs.forms.sbatch_values import Setting
 from clsh.remote.quoting import interpreter
@@ -61,6 +61,9 @@ def read(
     heard = [one for one in settings if one.long not in spoken_names] + spoken
     values = sbatch_values.fields(heard, sbatch_values.Around(environ or {}, user, name))
     fields: dict[str, object] = {"name": name, "directory": directory, **values.fields}
+    if directory and fields["directory"] != directory:
+        told = spelling.environment(values.fields.get("environment", ""))
+        fields["environment"] = {"SLURM_SUBMIT_DIR": directory, **told}
     # Read without the script first: an error of a field is then told by the line it stands on.
     try:
         request = form.read({**fields, "argv": ["script"]})

@@ -62,6 +62,68 @@ def test_a_parallel_attempt_has_its_hosts_by_address() -> None:
     assert "ranks=4" in text
 
 
+def a_text(hosts: dict[str, str] | None = None, **request: Any) -> str:
+    return command.start_call(1, launch(**request), hosts or {"n1": "10.0.0.1", "n2": "h2"}).decode(
+        errors="surrogateescape"
+    )
+
+
+def test_a_program_that_starts_its_ranks_itself_finds_the_places() -> None:
+    text = a_text(kind="parallel", once=True, tasks=4, slots=2)
+    assert "10.0.0.1 slots=1\nh2 slots=3\n" in text
+    assert "OMPI_MCA_orte_default_hostfile=$CLSH_OWN/hosts" in text
+    assert "PRTE_MCA_prte_default_hostfile=$CLSH_OWN/hosts" in text
+    assert "cannot be reached from" in text
+    assert "set -- mpirun" not in text
+    assert "set -- mpirun" in a_text(kind="parallel", tasks=4)
+    assert "default_hostfile" not in a_text(kind="parallel", tasks=4)
+
+
+def test_a_script_on_one_node_has_its_tasks_as_places() -> None:
+    text = a_text(environment={"SLURM_NTASKS": "4"})
+    assert "10.0.0.1 slots=4\n" in text
+    assert "default_hostfile" in text
+    for other in ({}, {"SLURM_NTASKS": "x"}, {"SLURM_NTASKS": "\u0664"}):
+        assert "hostfile" not in a_text(environment=other)
+
+
+@pytest.mark.parametrize("kind", ["single", "parallel"])
+def test_no_mpirun_takes_a_job_for_one_of_slurms(kind: str) -> None:
+    text = a_text(kind=kind, environment={"SLURM_NTASKS": "2"})
+    for variable in ("OMPI_MCA_plm=rsh", "PRTE_MCA_plm=ssh", "OMPI_MCA_ras=^slurm"):
+        assert variable in text
+
+
+def test_the_variables_of_slurm_are_those_that_scripts_read() -> None:
+    shown = command._shown(launch(kind="parallel", once=True, tasks=4, slots=2))
+    assert {name: text for name, text in shown.items() if name.startswith("SLURM")} == {
+        "SLURM_JOB_ID": "1",
+        "SLURM_JOBID": "1",
+        "SLURM_JOB_NAME": "true",
+        "SLURM_NTASKS": "4",
+        "SLURM_NODELIST": "n[1-2]",
+        "SLURM_JOB_NODELIST": "n[1-2]",
+        "SLURM_NNODES": "2",
+        "SLURM_JOB_NUM_NODES": "2",
+        "SLURM_TASKS_PER_NODE": "1,3",
+        "SLURM_CPUS_ON_NODE": "2",
+        "SLURMD_NODENAME": "n1",
+    }
+    array = command._shown(launch(kind="batch", array=(2, 5, 9)))
+    assert [array[f"SLURM_ARRAY_TASK_{name}"] for name in ("ID", "COUNT", "MIN", "MAX")] == [
+        "0", "3", "2", "9",
+    ]  # fmt: skip
+    named = Launch("a", "alice", 1, 0, 1, Request(("x",), name="one two"), ())
+    assert command._shown(named)["SLURM_JOB_NAME"] == "one two"
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"), [([1], "1"), ([2, 2, 2, 1], "2(x3),1"), ([1, 2, 1], "1,2,1"), ([], "")]
+)
+def test_tasks_of_nodes_are_counted_as_slurm_does(counts: list[int], text: str) -> None:
+    assert command._repeated(counts) == text
+
+
 def test_a_task_of_a_batch_knows_its_index() -> None:
     assert b"SLURM_ARRAY_TASK_ID=0" in command.start_call(1, launch(kind="batch"), {})
     assert b"SLURM_ARRAY_TASK_ID" not in command.start_call(1, launch(), {})
