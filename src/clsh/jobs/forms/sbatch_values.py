@@ -214,7 +214,7 @@ def _sizes(given: Mapping[str, Setting], values: Values) -> None:
         each = on_node if "ntasks-per-node" in given else math.ceil(tasks / nodes)
         per_node = each if nodes > 1 or "ntasks-per-node" in given else 0
         for name, value in (("tasks", tasks), ("tasks_per_node", per_node), ("slots", cores)):
-            values.put(name, str(value), given["ntasks"] if "ntasks" in given else saying)
+            values.put(name, str(value), given.get("ntasks", saying))
         values.put("kind", "parallel", saying)
         values.put("once", "yes", saying)
         if "ntasks-per-node" in given:
