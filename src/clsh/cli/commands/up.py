@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-    from clsh.demo.cluster import Cluster
+    from clsh.demo.cluster import Cluster, Status
     from clsh.manager.state import Holder, Place
 
 HELP = "start the manager: it watches the nodes and serves the web page"
@@ -71,8 +71,8 @@ def _background(
         raise
 
 
-def _tell(holder: Holder | int, place: Place, *, user: str = "") -> int:
-    """Say what runs and where; `user` is given a link, by default the owner at the first run."""
+def _tell(holder: Holder | int, place: Place, user: str = "") -> int:
+    """Say what runs and where; `user` is given a link, "" is the owner at the first run alone."""
     if isinstance(holder, int):
         return holder
     talk(tr("The manager runs (pid {pid}); its log is {log}.", pid=holder.pid, log=place.log))
@@ -88,14 +88,12 @@ def _tell(holder: Holder | int, place: Place, *, user: str = "") -> int:
 
 
 def _access(user: str) -> tuple[str, str]:
-    """Return the fingerprint of the certificate, and where to log in, if anywhere."""
+    """Return the fingerprint of the certificate, and the link, if there is one."""
     from clsh.base.errors import ClshError
     from clsh.cli import client
 
     try:
         status = cast("dict[str, dict[str, str]]", client.get("/api/v1/status", timeout_s=5.0))
-        if user:
-            _known(user)
         path = f"/api/v1/users/{user}/link" if user else "/api/v1/welcome"
         told = cast("dict[str, str]", client.post(path, timeout_s=5.0))
     except ClshError:
@@ -103,19 +101,24 @@ def _access(user: str) -> tuple[str, str]:
     return status["facts"].get("fingerprint", ""), told["url"]
 
 
-def _known(user: str) -> None:
-    """Let the manager know a user of the demo's nodes, who is none of this machine."""
+def _visitor(status: Status) -> str:
+    """Return who is given a link to the page; one of the nodes alone is made known there."""
+    from clsh.base.errors import ClshError
     from clsh.cli import client
+    from clsh.demo.first_jobs import owner
 
-    told = cast("dict[str, list[dict[str, object]]]", client.get("/api/v1/users", timeout_s=5.0))
-    if not any(one["name"] == user and one["local"] for one in told["users"]):
-        client.post("/api/v1/users", {"name": user}, timeout_s=5.0)
+    user = owner(status)
+    with contextlib.suppress(ClshError):  # it is known already, or nobody answers
+        if user:
+            client.post("/api/v1/users", {"name": user}, timeout_s=5.0)
+        else:
+            user = cast("dict[str, str]", client.get("/api/v1/me", timeout_s=5.0))["name"]
+    return user
 
 
 def _demo(place: Place, count: int | None, *, foreground: bool) -> int:
     """Watch the demo cluster, and say where its page is."""
     from clsh.demo.cluster import Cluster
-    from clsh.demo.first_jobs import owner
     from clsh.manager import state
 
     cluster = Cluster()
@@ -123,11 +126,12 @@ def _demo(place: Place, count: int | None, *, foreground: bool) -> int:
     if running := state.holder(place.directory):
         if foreground or not running.address:
             raise state.runs_already(running, place.directory)
-        return _tell(running, place, user=owner(status))
+        return _tell(running, place, _visitor(status))
     from clsh.nodes.nodeset import fold
 
     talk(tr("The demo's nodes are up: {nodes}.", nodes=fold(status.nodes)))
-    return _tell(_over(cluster, place, foreground=foreground), place, user=owner(status))
+    started = _over(cluster, place, foreground=foreground)
+    return _tell(started, place, _visitor(status))
 
 
 def over_demo(cluster: Cluster) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from clsh.base.errors import ClshError
+from clsh.base.errors import ClshError, NotAllowedError, UsageError
 from clsh.base.messages import tr
 from clsh.cli import client
 from clsh.cli.jobs import showing
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _TOGETHER_S = 60.0
 _OPTIONS = {"name": "-J", "array": "-a", "tasks": "-n", "tasks_per_node": "--tasks-per-node"}
 _LINE = 4096
+_OPEN_S = 10.0
 
 
 def run(jobs: Sequence[Mapping[str, object]], owner: str, note: str) -> int:
@@ -34,7 +36,7 @@ def run(jobs: Sequence[Mapping[str, object]], owner: str, note: str) -> int:
         talk(f"  {command(job)}")
     if note:
         talk(note)
-    numbers = asking.submit(jobs, owner)
+    numbers = _submit(jobs, owner)
     until = time.monotonic() + _TOGETHER_S
     for number in numbers:
         _wait(number, until)
@@ -62,6 +64,21 @@ def _check_manager() -> None:
         raise ClshError(
             "the manager that runs does not watch the demo", hint="cl down; cl up --demo"
         )
+
+
+def _submit(jobs: Sequence[Mapping[str, object]], owner: str) -> list[int]:
+    """Submit jobs as soon as the manager takes some: it answers before its queue is open."""
+    until = time.monotonic() + _OPEN_S
+    keyed = [{**job, "key": secrets.token_hex(16)} for job in jobs]
+    while True:
+        try:
+            return asking.submit(keyed, owner)
+        except (UsageError, NotAllowedError, client.NoManagerError):
+            raise
+        except ClshError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def _wait(number: int, until: float) -> None:

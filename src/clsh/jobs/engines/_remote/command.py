@@ -46,11 +46,12 @@ SLURM_SUBMIT_DIR=$dir; export SLURM_SUBMIT_DIR
 """
 _REACHED = r"""
 for n in $others; do
-  ( timeout %(s)d ssh -o BatchMode=yes -o ConnectTimeout=%(s)d -- "$n" true </dev/null \
-      >/dev/null 2>&1 || echo "$n" >"$CLSH_OWN/away.$n" ) &
+  ( timeout %(s)d ssh -o BatchMode=yes -o ConnectTimeout=%(s)d -- "${n#*=}" true </dev/null \
+      >/dev/null 2>&1 || : >"$CLSH_OWN/away.${n%%=*}" ) &
 done
 wait
 for n in $others; do
+  n=${n%%=*}
   [ ! -e "$CLSH_OWN/away.$n" ] || no "$n cannot be reached from $first within %(s)d s"
 done
 unset n
@@ -221,14 +222,14 @@ def _ranked(launch: Launch, hosts: Mapping[str, str]) -> list[str]:
     request = launch.request
     told = request.environment.get(_TASKS, "")
     if request.kind == "parallel":
-        places = [(hosts[place.node], place.ranks) for place in launch.places]
+        places = [(place.node, place.ranks) for place in launch.places]
     elif told.isascii() and told.isdigit() and launch.places:
-        places = [(hosts[launch.places[0].node], int(told))]
+        places = [(launch.places[0].node, int(told))]
     else:
         return []
     values = {
-        "hosts": "".join(f"{host} slots={count}\n" for host, count in places),
-        "others": " ".join(host for host, _ in places[1:]),
+        "hosts": "".join(f"{hosts[node]} slots={count}\n" for node, count in places),
+        "others": " ".join(f"{node}={hosts[node]}" for node, _ in places[1:]),
         "first": places[0][0],
         "ranks": str(sum(count for _, count in places)),
     }
