@@ -30,7 +30,6 @@ def program(tried: Tried) -> str:
 
 @pytest.fixture(scope="module")
 def alice(tried: Tried) -> Visitor:
-    tried.person.cl("user", "add", "--no-password", "alice")
     return tried.visitor("alice")
 
 
