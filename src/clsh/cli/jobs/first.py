@@ -100,7 +100,7 @@ def _last_line(job: Mapping[str, Any]) -> str:
 
 
 def _reason(job: Mapping[str, Any]) -> str:
-    reasons = [job["reason"], *(task["reason"] for task in job["tasks"])]
+    reasons: list[str] = [job["reason"], *(task["reason"] for task in job["tasks"])]
     return next(filter(None, reasons), tr(job["state"]))
 
 
