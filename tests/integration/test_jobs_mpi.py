@@ -81,6 +81,17 @@ def ended(alice: Visitor, program: str, way: str) -> Any:
     return alice.ended(int(got.headers["location"].rpartition("/")[2]))
 
 
+def test_cl_submit_names_a_node_that_the_first_cannot_reach(tried: Tried, program: str) -> None:
+    sizes = ("-n", "4", "--tasks-per-node", "1", "-w", "node[1-4]", "-D", "/shared")
+    tried.demo.on("node4", "iptables -I INPUT -s 10.77.0.1 -j REJECT")
+    try:
+        done = tried.person.cl("submit", "--wait", *sizes, *AS_ROOT, program)
+    finally:
+        tried.demo.on("node4", "iptables -F INPUT")
+    assert done.returncode == 1
+    assert "node4 cannot be reached from node1 within 10 s" in done.stderr
+
+
 @pytest.mark.parametrize(("way", "does"), [("API", "REJECT"), ("form", "DROP")])
 def test_a_node_that_the_first_cannot_reach_is_named(
     tried: Tried, alice: Visitor, way: str, does: str

@@ -251,6 +251,19 @@ def test_mpirun_over_four_nodes(tried: Tried, alice: Visitor, words: str) -> Non
     assert text.count("once on") == 1
 
 
+def test_srun_starts_the_tasks_of_a_script(tried: Tried, alice: Visitor) -> None:
+    text = MPI.format(nodes=4, tasks=4, words="").replace("mpirun ", "srun --mpi=pmix -l ")
+    job, out = as_alice(tried, alice, f"{text}srun -n 1 echo 'one step'\n")
+    assert job["state"] == "done", out
+    assert ranked(out) == [("4", node) for node in NODES]
+    assert out.count("one step") == 1
+
+
+def test_srun_in_a_script_of_one_task(tried: Tried, alice: Visitor) -> None:
+    job, out = as_alice(tried, alice, script("#SBATCH -o one_%j", "srun hostname"))
+    assert (job["state"], out) == ("done", f"{job['tasks'][0]['nodes'][0]['node']}\n")
+
+
 def test_mpirun_with_two_tasks_a_node(tried: Tried, alice: Visitor) -> None:
     text = MPI.format(nodes=2, tasks=4, words="").replace(
         "#SBATCH --time=5", "#SBATCH --ntasks-per-node=2"

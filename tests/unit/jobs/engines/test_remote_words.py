@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,12 @@ from clsh.base.errors import UsageError
 from clsh.jobs.engine import Launch
 from clsh.jobs.engines._remote import answers, command
 from clsh.jobs.engines._remote.answers import Answer, Hello
+from clsh.jobs.engines._remote.srun import SRUN
 from clsh.jobs.model import Place, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def launch(name: str = "q-1.0.1", owner: str = "alice", **request: Any) -> Launch:
@@ -85,6 +91,71 @@ def test_a_script_on_one_node_has_its_tasks_as_places() -> None:
     assert "default_hostfile" in text
     for other in ({}, {"SLURM_NTASKS": "x"}, {"SLURM_NTASKS": "\u0664"}):
         assert "hostfile" not in a_text(environment=other)
+
+
+@pytest.fixture
+def srun(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """Run what stands for srun; what stands for mpirun prints its words."""
+    (tmp_path / "srun").write_text(SRUN)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "mpirun").write_text("#!/bin/sh\nprintf '<%s>' \"$@\"\n")
+    (tools / "mpirun").chmod(0o755)
+
+    def run(*words: str, mpirun: bool = True, tasks: str = "4") -> tuple[int, str]:
+        path = f"{tools}:/usr/bin:/bin" if mpirun else str(tmp_path / "nothing")
+        done = subprocess.run(
+            ["/bin/sh", str(tmp_path / "srun"), *words],
+            env={"PATH": path, **({"SLURM_NTASKS": tasks} if tasks else {})},
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        ("./a", "<-np><4><./a>"),
+        ("-n 2 ./a -n 3", "<-np><2><./a><-n><3>"),
+        ("-n2 ./a", "<-np><2><./a>"),
+        ("--ntasks=2 ./a", "<-np><2><./a>"),
+        ("--ntasks 2 -- -x", "<-np><2><-x>"),
+        (
+            "-N 4 -c2 --mpi=pmix --cpu-bind none -u -l --exclusive ./a",
+            "<--tag-output><-np><4><./a>",
+        ),
+    ],
+)
+def test_srun_calls_mpirun(srun: Callable[..., tuple[int, str]], words: str, out: str) -> None:
+    assert srun(*words.split()) == (0, out)
+    assert srun("./a b", "", tasks="") == (0, "<-np><1><./a b><>")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-o file ./a", "srun: there is no -o here"),
+        ("--het-group=1 ./a", "srun: there is no --het-group=1 here"),
+        ("-n many ./a", "srun: the number of tasks cannot be 'many'"),
+        ("-n 2", "srun: there is nothing to run"),
+    ],
+)
+def test_srun_refuses_what_it_does_not_know(
+    srun: Callable[..., tuple[int, str]], words: str, said: str
+) -> None:
+    status, told = srun(*words.split())
+    assert (status, said in told) == (2, True), told
+
+
+def test_srun_without_mpirun_starts_one_task_only(
+    srun: Callable[..., tuple[int, str]],
+) -> None:
+    assert srun("/bin/echo", "one", mpirun=False, tasks="1") == (0, "one\n")
+    status, told = srun("/bin/echo", "one", mpirun=False)
+    assert (status, "mpirun is not installed" in told) == (2, True)
 
 
 @pytest.mark.parametrize("kind", ["single", "parallel"])

@@ -112,6 +112,25 @@ def test_where_it_was_submitted_is_known_beside_where_it_runs() -> None:
     assert read("-D /here", directory="/here").request.environment == {}
 
 
+@pytest.mark.parametrize(
+    ("line", "tasks"),
+    [
+        ("srun ./a.out", "1"),
+        ("time mpirun ./a.out", "1"),
+        ("exec mpiexec -n 2 ./a.out", "1"),
+        ("# srun ./a.out", None),
+        ("echo unsrunny", None),
+    ],
+)
+def test_a_script_that_starts_ranks_has_one_task_if_it_does_not_say(
+    line: str, tasks: str | None
+) -> None:
+    found = sbatch.read(f"#!/bin/sh\n{line}\n".encode(), "job.sh")
+    assert found.request.environment.get("SLURM_NTASKS") == tasks
+    spread = sbatch.read(f"#!/bin/sh\n#SBATCH -n4\n{line}\n".encode(), "job.sh")
+    assert "SLURM_NTASKS" not in spread.request.environment
+
+
 def test_the_command_line_wins_over_the_script() -> None:
     found = read("-J one", "--mem=1G", given=[("job-name", "two"), ("hold", "")])
     assert (found.request.name, found.request.memory) == ("two", 1 << 30)

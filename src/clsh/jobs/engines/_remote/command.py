@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
+from clsh.jobs.engines._remote.srun import SRUN
 from clsh.nodes.model import node_name
 from clsh.nodes.nodeset import fold
 from clsh.remote.quoting import in_sh, sh_words
@@ -71,17 +72,22 @@ command -v mpirun >/dev/null || no "mpirun is not installed on $first"
 set -- mpirun --hostfile "$CLSH_OWN/hosts" -np "$ranks" "$@"
 """
 # What the job itself calls then runs where it has places, and fills them unless told otherwise.
+# A real srun would take the job for that of Slurm with the same number.
 _BY_ITSELF = r"""
 OMPI_MCA_orte_default_hostfile=$CLSH_OWN/hosts
 PRTE_MCA_prte_default_hostfile=$CLSH_OWN/hosts
 export OMPI_MCA_orte_default_hostfile PRTE_MCA_prte_default_hostfile
+mkdir "$CLSH_OWN/bin" && printf '%s' "$srun" >"$CLSH_OWN/bin/srun" &&
+  chmod 755 "$CLSH_OWN/bin/srun" || no "cannot write to the spool"
+PATH=$CLSH_OWN/bin:$PATH
+export PATH
 """
 # Opened for appending: the tasks of a batch may share a file.
 _FILES = r"""
 unset f
 exec <"$in" >>"$out"
 if [ "$err" = "$out" ]; then exec 2>&1; else exec 2>>"$err"; fi
-unset CLSH_OWN in out err dir hosts others first ranks
+unset CLSH_OWN in out err dir hosts others first ranks srun
 """
 _GO = """echo ok >&9
 exec 9>&-
@@ -234,6 +240,8 @@ def _ranked(launch: Launch, hosts: Mapping[str, str]) -> list[str]:
         "ranks": str(sum(count for _, count in places)),
     }
     by_us = request.kind == "parallel" and not request.once
+    if not by_us:
+        values["srun"] = SRUN
     parts = [_REACHED, _HOSTS, _MPIRUN if by_us else _BY_ITSELF]
     settings = [_set(name, value) for name, value in values.items()]
     return [*settings, "".join(parts).replace("%(s)d", str(REACH_S))]
