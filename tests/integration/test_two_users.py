@@ -256,40 +256,56 @@ def test_cl_of_root_sees_all(tried: Tried, people: People, owned: Owned) -> None
     assert SAID in tried.person.cl("job", str(owned.done), "--output").stdout
 
 
-# What a process of the machine whose user has a name gets, over the Unix socket.
+# What a process of another user of this machine gets, over the Unix socket. It becomes that user
+# when all is loaded: others may not enter where our Python is.
 AS_USER = """
 import json, os, pwd, socket, sys
 path, name = sys.argv[1:3]
-peer = socket.socket(socket.AF_UNIX)
+user = pwd.getpwnam(name)
 os.setgroups([])
-os.setgid(pwd.getpwnam(name).pw_gid)
-os.setuid(pwd.getpwnam(name).pw_uid)
+os.setgid(user.pw_gid)
+os.setuid(user.pw_uid)
 for ask in sys.argv[3:]:
     peer = socket.socket(socket.AF_UNIX)
-    peer.connect(path)
-    method, _, where = ask.partition(" ")
-    head = f"{method} {where} HTTP/1.0\\r\\nHost: localhost\\r\\nContent-Length: 2\\r\\n"
-    peer.sendall(f"{head}Content-Type: application/json\\r\\n\\r\\n{{}}".encode())
+    try:
+        peer.connect(path)
+    except PermissionError as error:
+        sys.exit(print(error.strerror))
+    peer.sendall(f"{ask} HTTP/1.0\\r\\nHost: localhost\\r\\nContent-Length: 0\\r\\n\\r\\n".encode())
     got = b"".join(iter(lambda: peer.recv(65536), b""))
     print(json.dumps([int(got.split()[1]), got.decode(errors="replace")]))
 """
 
 
+def as_nobody(tried: Tried, *asks: str) -> str:
+    argv = [sys.executable, "-c", AS_USER, str(tried.person.socket), "nobody", *asks]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=40)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_another_user_of_the_machine_is_who_the_kernel_says(
     tried: Tried, people: People, owned: Owned
 ) -> None:
-    """`cl` of somebody else: the socket is for its owner alone, and the kernel names who asks."""
-    socket = tried.person.socket
-    asks = [f"GET /api/v1/jobs/{owned.done}", f"POST /api/v1/jobs/{owned.runs}/cancel"]
-
-    def ask() -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-c", AS_USER, str(socket), "nobody", *asks]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=40)
-
-    done = ask()
-    if done.returncode == 0:  # others may pass when the directory lets them
-        told: list[Any] = [json.loads(line) for line in done.stdout.splitlines()]
-        assert [status for status, _ in told] == [404, 404]
-        assert all(NAME not in text for _, text in told)
-    else:
-        assert "PermissionError" in done.stderr
+    """What `cl` of somebody else gets, should the manager's directory be open to others."""
+    number = owned.runs
+    asks = ["GET /api/v1/jobs/{}", "GET /api/v1/jobs/{}/output"]
+    asks += [f"POST /api/v1/jobs/{{}}/{act}" for act in ACTS]
+    words = [ask.format(number) for ask in asks]
+    assert as_nobody(tried, *words) == "Permission denied\n"
+    places = [(tried.person.run, 0o711), (tried.person.run / "clsh", 0o711)]
+    places.append((tried.person.socket, 0o666))
+    before = [(path, path.stat().st_mode & 0o7777) for path, _ in places]
+    try:
+        for path, mode in places:
+            path.chmod(mode)
+        told: list[Any] = [json.loads(line) for line in as_nobody(tried, *words).splitlines()]
+        ((status, listed),) = [
+            json.loads(line) for line in as_nobody(tried, "GET /api/v1/jobs").splitlines()
+        ]
+    finally:
+        for path, mode in before:
+            path.chmod(mode)
+    assert [one for one, _ in told] == [404] * len(words)
+    assert (status, '"total":0' in listed.replace(" ", "")) == (200, True)
+    assert not [text for _, text in [*told, (0, listed)] if NAME in text or SAID in text]
