@@ -57,7 +57,7 @@ def first_jobs(cluster: Cluster) -> First:
     if not shutil.which("mpirun"):
         return First(jobs, user, tr("Ranks of MPI are left out: there is no mpirun here."))
     argv, told = _ranks(cluster)
-    count = min(_MOST_RANKS, len(status.nodes))
+    count = max(1, min(_MOST_RANKS, sum(status.nodes.values())))  # not those that are lost
     mpi = {"name": "mpi", "kind": "parallel", "tasks": count, "tasks_per_node": 1, "argv": argv}
     return First([*jobs, mpi], user, told)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.integration.browser.test_jobs import OUTPUT, unharmed
+from tests.integration.browser.test_jobs import OUTPUT, job_at, unharmed
+from tests.integration.test_jobs_remote import SUM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,3 +89,29 @@ def test_a_small_hostile_output_is_shown_replaced(
     shown = watched.page.locator("[data-tail=output]").inner_text()
     assert re.fullmatch(r"A\ufffd+B\\u202eCD\\x00E<script>F", shown), ascii(shown)
     unharmed(watched.page)
+
+
+def test_from_the_link_of_cl_up_to_the_sum_of_ranks(
+    tried: Tried, look: Callable[..., Watched]
+) -> None:
+    """What a person does first: opens the link that was printed, and fills in the form."""
+    program = tried.compiled(SUM, "/shared/sum")
+    told = tried.person.cl("up", "--demo").stderr
+    (link,) = re.findall(r"as alice, at (\S+)", told)
+    page = look().page
+    page.goto(link)
+    page.get_by_role("button", name="Log in as alice").click()
+    page.wait_for_url(tried.address)
+    page.goto(f"{tried.address}jobs/new")
+    page.get_by_label("parallel").check()
+    page.locator("#argv").fill(program)
+    page.locator("#tasks").fill("4")
+    page.locator("#tasks_per_node").fill("1")
+    page.locator("button.main").click()
+    number = job_at(page)
+    output = page.locator("[data-tail=output]")
+    for node in ("node1", "node2", "node3", "node4"):
+        expect(output).to_contain_text(f"of 4 on {node}: 6")
+    expect(page.locator("main")).to_contain_text("done")
+    job = tried.visitor("alice").ended(number)
+    assert (job["owner"], job["state"], job["request"]["tasks"]) == ("alice", "done", 4)

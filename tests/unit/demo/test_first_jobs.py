@@ -23,8 +23,8 @@ WAITS = "import time; time.sleep(60)"
 class Nodes:
     """A cluster as far as it is asked; `mpicc` is what runs instead of it."""
 
-    def __init__(self, flavour: str, count: int, mpicc: str) -> None:
-        self._status = Status(flavour, {f"node{n}": True for n in range(1, count + 1)})
+    def __init__(self, flavour: str, count: int, mpicc: str, lost: int) -> None:
+        self._status = Status(flavour, {f"node{n}": n > lost for n in range(1, count + 1)})
         self._mpicc = mpicc
 
     def running(self) -> Status:
@@ -39,13 +39,17 @@ def first(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Callable[..., first
     monkeypatch.setattr(first_jobs, "PROGRAM", str(tmp_path / "allreduce"))
 
     def made(
-        *tools: str, flavour: str = "namespaces", count: int = 4, mpicc: str = KEEPS
+        *tools: str,
+        flavour: str = "namespaces",
+        count: int = 4,
+        mpicc: str = KEEPS,
+        lost: int = 0,
     ) -> first_jobs.First:
         def which(name: str) -> str | None:
             return name if name in tools else None
 
         monkeypatch.setattr("clsh.demo.first_jobs.shutil.which", which)
-        return first_jobs.first_jobs(Nodes(flavour, count, mpicc))  # type: ignore[arg-type]  # as far as it is asked
+        return first_jobs.first_jobs(Nodes(flavour, count, mpicc, lost))  # type: ignore[arg-type]  # as far as it is asked
 
     return made
 
@@ -62,11 +66,13 @@ def test_one_of_each_class(first: Callable[..., first_jobs.First]) -> None:
     assert mpi["argv"] == [first_jobs.PROGRAM]
 
 
-@pytest.mark.parametrize(("count", "ranks"), [(1, 1), (3, 3), (9, 4)])
-def test_no_more_ranks_than_nodes(
-    first: Callable[..., first_jobs.First], count: int, ranks: int
+@pytest.mark.parametrize(
+    ("count", "lost", "ranks"), [(1, 0, 1), (3, 0, 3), (9, 0, 4), (4, 2, 2), (9, 3, 4), (2, 2, 1)]
+)
+def test_no_more_ranks_than_nodes_that_are_up(
+    first: Callable[..., first_jobs.First], count: int, lost: int, ranks: int
 ) -> None:
-    assert first("mpirun", count=count).jobs[2]["tasks"] == ranks
+    assert first("mpirun", count=count, lost=lost).jobs[2]["tasks"] == ranks
 
 
 def test_without_open_mpi_there_are_no_ranks(first: Callable[..., first_jobs.First]) -> None:
