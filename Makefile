@@ -13,10 +13,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 env: .venv/.runs ## make .venv with clsh in it
 
-demo: .venv/.runs ## start a cluster of 4 nodes on this machine, run a first command, watch it
+demo: .venv/.runs ## start a cluster of 4 nodes on this machine, run a command and jobs, watch it
 	@$(BIN)/cl demo up
 	@echo '$$ clsh -h node1,node2,node3,node4 cat /proc/loadavg'
 	@$(BIN)/cl demo exec clsh -h node1,node2,node3,node4 cat /proc/loadavg
+	@echo '$$ cl demo jobs'
+	@$(BIN)/cl demo jobs
 	@cat tools/after_demo.txt
 	@$(BIN)/cl up --demo
 

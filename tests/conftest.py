@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.support.many",
     "tests.support.demo",
     "tests.support.slurm",
+    "tests.support.tried",
 ]
 
 

@@ -152,6 +152,7 @@ class Fields(TypedDict, total=False):
     gpus: int
     tasks: int
     tasks_per_node: int
+    once: bool
     array: str | Iterable[int]
     metric: Metric
     nodes: str | Sequence[str]

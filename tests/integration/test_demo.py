@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from tests.support.demo import Demo
 
+PROJECT = Path(__file__).parents[2]
 CL = str(Path(sys.executable).with_name("cl"))
 SSH = ("ssh", "-o", "ConnectTimeout=1", "-o", "KexAlgorithms=curve25519-sha256")
 
@@ -95,6 +97,75 @@ def test_the_main_job(cl: Person) -> None:
     lines = sorted(done.stdout.splitlines())
     assert [line.split()[0] for line in lines] == ["node1:", "node2:"]
     assert all(re.fullmatch(r"node\d: [\d.]+ [\d.]+ [\d.]+ \d+/\d+ \d+", line) for line in lines)
+
+
+def made(person: Person) -> list[str]:
+    """Return what `make demo` prints, in its order."""
+    words = ["make", "-s", "demo", "-o", ".venv/.runs", f"BIN={Path(CL).parent}"]
+    done = subprocess.run(
+        words,
+        cwd=PROJECT,
+        env=person.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def stranger() -> Iterator[Person]:
+    home = Path(tempfile.mkdtemp(prefix="clsh-"))  # short: a socket lies below
+    person = Person(home)
+    person.environ |= {"HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
+    try:
+        yield person
+    finally:
+        assert person("down").returncode == 0
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def rows(lines: list[str]) -> dict[str, tuple[str, str]]:
+    """Return state and the rest of each job of the table, by its name."""
+    at = next(at for at, line in enumerate(lines) if line.startswith("JOB "))
+    cells = [line.split(maxsplit=3) for line in lines[at + 1 : lines.index("", at)]]
+    return {name: (state, rest) for _, state, name, rest in cells}
+
+
+@pytest.mark.skipif(not shutil.which("mpicc"), reason="needs Open MPI")
+def test_make_demo_ends_with_three_jobs_and_the_page(stranger: Person) -> None:
+    if why := namespaces.unavailable():
+        pytest.skip(f"no namespaces: {why}")
+    lines = made(stranger)
+    found = rows(lines)
+    assert list(found) == ["single", "batch", "mpi"]
+    assert {state for state, _ in found.values()} == {"done"}
+    assert re.fullmatch(r"-\s+\d+ s\s+(node[1-4])\s+\1", found["single"][1])
+    assert re.fullmatch(r"8/8\s+\d+ s\s+node\S+\s+task 8 on node[1-4]", found["batch"][1])
+    ranks = re.search(r" node\[1-4\]\s+ranks 0-3 add up to 6, on (.*)", found["mpi"][1])
+    assert ranks
+    assert sorted(ranks[1].split()) == layer.node_names(4)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", lines[-1])
+    assert lines[-2].startswith(f"Log in once within a day, as alice, at {lines[-1]}login?link=")
+    again = made(stranger)  # all of it runs already
+    assert again[-1] == lines[-1]
+    assert list(rows(again)) == list(found)
+
+
+def test_make_demo_without_namespaces_has_no_ranks(stranger: Person) -> None:
+    assert stranger("up", "--servers").returncode == 0
+    lines = made(stranger)
+    found = rows(lines)
+    assert {name: state for name, (state, _) in found.items()} == {
+        "single": "done",
+        "batch": "done",
+    }
+    assert "Ranks of MPI are left out: the nodes need sshd, thus root." in lines
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", lines[-1])
 
 
 def test_a_command_on_a_node_ignores_no_signal(cl: Person) -> None:
@@ -298,7 +369,10 @@ def test_who_may_log_in(demo4: Demo, tmp_path: Path) -> None:
     for user in ("alice", "bob"):
         hop = demo4.run(*SSH, f"{user}@node1", "ssh -o BatchMode=yes node2 'id -un; hostname'")
         assert hop.stdout == f"{user}\nnode2\n", hop.stderr
-    assert demo4.run(*SSH, "-oBatchMode=yes", "alice@node1", "ssh bob@node2 id").returncode == 255
+    hop = demo4.run(*SSH, "node1", "ssh -o BatchMode=yes node2 'id -un; hostname'")
+    assert hop.stdout == "root\nnode2\n", hop.stderr
+    for line in ("ssh bob@node2 id", "ssh root@node2 id"):
+        assert demo4.run(*SSH, "-oBatchMode=yes", "alice@node1", line).returncode == 255
     ask = tmp_path / "ask"
     for secret, stdout in ((layer.PASSWORD, "carol\n"), ("guess", "")):
         ask.write_text(f"#!/bin/sh\necho {secret}\n")

@@ -36,6 +36,7 @@ def requests(draw: st.DrawFn) -> Request:
     own["kind"] = kind
     if kind == "parallel":
         own |= {"tasks": draw(st.integers(1, 1000)), "tasks_per_node": draw(NUMBERS)}
+        own["once"] = draw(st.booleans())
     elif kind == "batch":
         own |= {"array": tuple(draw(INDEXES)), "at_once": draw(NUMBERS)}
     own["after"] = tuple(draw(st.lists(AFTER, unique=True)))

@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 
 
 class Demo:
-    """A running cluster; `names` are its nodes, `seconds` the time that its start took."""
+    """A running cluster; `names` are its nodes, `seconds` the time that its start took.
 
-    def __init__(self, state: Path, names: list[str]) -> None:
+    One that `runs` already is somebody else's, who ends it.
+    """
+
+    def __init__(self, state: Path, names: list[str], *, runs: bool = False) -> None:
         self.names = names
         self.cluster = namespaces.Namespaces(state)
         began = time.monotonic()
-        self.cluster.up(names)
+        if not runs:
+            self.cluster.up(names)
         self.seconds = time.monotonic() - began
 
     def head(self, *argv: str, cwd: str | None = None) -> list[str]:

@@ -226,7 +226,7 @@ class Managed:
 
 
 @contextmanager
-def managed(*, runs: bool = False) -> Generator[Managed]:
+def managed(*, runs: bool = False, **facts: str) -> Generator[Managed]:
     """Serve the real API of fake jobs at the manager's socket, from a thread."""
     path = client.socket_path()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -242,7 +242,7 @@ def managed(*, runs: bool = False) -> Generator[Managed]:
         stopping = asyncio.Event()
         held.append((Managed(jobs, asyncio.get_running_loop()), stopping))
         ready.set()
-        app = an_app(a_monitor(), a_control(), jobs=jobs)
+        app = an_app(a_monitor(), a_control(facts=facts), jobs=jobs)
         await serve.serve(app, [line], stopping)
         await jobs.aclose()
 

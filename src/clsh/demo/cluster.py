@@ -98,7 +98,7 @@ class Cluster:
                 self._state.mkdir(mode=0o700)
                 chosen = "servers" if servers or namespaces.unavailable() else "namespaces"
                 self._flavours[chosen].up(names)
-        return self._up()
+        return self.running()
 
     def down(self) -> bool:
         """End the cluster and remove what it had; tells whether one ran."""
@@ -126,25 +126,29 @@ class Cluster:
 
     def exec(self, argv: Sequence[str]) -> NoReturn:
         """Become the command `argv`, run where the nodes' names are known."""
-        flavour = self._flavours[self._up().flavour]
-        environ = flavour.environment(os.environ)
-        entered = flavour.enter(argv, str(Path.cwd()))
+        entered, environ = self.entered(argv)
         try:
             os.execvpe(entered[0], entered, environ)  # noqa: S606 - the caller's own command
         except OSError as error:
             raise ClshError(f"cannot run {argv[0]!r}: {error.strerror}") from error
 
-    def reach(self) -> Reach:
-        """Return how the nodes are reached from this machine; raises ClshError when none run."""
-        return self._flavours[self._up().flavour].reach()
+    def entered(self, argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """Return argv and environment that run `argv` there; raises ClshError when none run."""
+        flavour = self._flavours[self.running().flavour]
+        return flavour.enter(argv, str(Path.cwd())), flavour.environment(os.environ)
 
-    def _up(self) -> Status:
+    def running(self) -> Status:
+        """Return what runs; raises ClshError when nothing does."""
         if status := self.status():
             return status
         raise ClshError("the demo cluster does not run", hint="cl demo up")
 
+    def reach(self) -> Reach:
+        """Return how the nodes are reached from this machine; raises ClshError when none run."""
+        return self._flavours[self.running().flavour].reach()
+
     def _of(self, name: str) -> Flavour:
-        status = self._up()
+        status = self.running()
         if name not in status.nodes:
             raise UsageError(
                 f"the demo cluster has no node {name!r}", hint=f"its nodes: {fold(status.nodes)}"

@@ -47,7 +47,7 @@ ln -s fd/0 dev/stdin
 ln -s fd/1 dev/stdout
 ln -s fd/2 dev/stderr
 
-# Keys. Every user of the head may log in to the nodes as himself, and root as anyone.
+# Keys. Every user may log in from head and nodes to all nodes as himself, and root as anyone.
 cd "$demo/home"
 key() { ssh-keygen -q -t ed25519 -N '' -C "$2" -f "$1"; }
 for entry in root:0 $users; do
@@ -161,7 +161,7 @@ mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
 mount -t tmpfs -o mode=700 tmpfs root
 mkdir run/sshd root/.ssh
-cp home/root/.ssh/authorized_keys root/.ssh/
+cp -p home/root/.ssh/authorized_keys home/root/.ssh/known_hosts home/root/.ssh/id_ed25519 root/.ssh/
 pivot_root . mnt
 exec sh -c '
     umount -l /mnt

@@ -158,6 +158,8 @@ def _kinds(request: Request) -> None:
             raise _bad("tasks", tr("only a parallel job has ranks"), tr("a batch has an array"))
         if request.tasks_per_node:
             raise _bad("tasks_per_node", tr("only a parallel job has ranks"))
+        if request.once:
+            raise _bad("once", tr("only a parallel job has ranks"))
 
 
 def _array(request: Request) -> None:

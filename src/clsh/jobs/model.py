@@ -54,10 +54,11 @@ class Request:
     `%%`; an `output` or `error` of "" is kept in the spool, `error` equal to `output` is one
     file. `memory` and `gpus` are for each task, `slots` are cores for each task or rank.
     `tasks` is the number of ranks of a parallel job, with at most `tasks_per_node` on a node
-    (0: as many as fit). `array` are the indexes of a batch, `at_once` how many of them may run
-    side by side (0: all). `key` is the client's: the same owner and key is the same job, so a
-    submission may be repeated. `again` is how often a lost task is started anew without being
-    asked (with `restart` other than none).
+    (0: as many as fit). With `once` its program is run on the first node alone, and starts the
+    ranks itself, as a script with `mpirun` does. `array` are the indexes of a batch, `at_once` how
+    many of them may run side by side (0: all). `key` is the client's: the same owner and key is
+    the same job, so a submission may be repeated. `again` is how often a lost task is started
+    anew without being asked (with `restart` other than none).
     """
 
     argv: tuple[str, ...]
@@ -77,6 +78,7 @@ class Request:
     gpus: int = 0
     tasks: int = 1
     tasks_per_node: int = 0
+    once: bool = False
     array: tuple[int, ...] = ()
     at_once: int = 0
     metric: Metric = "load"

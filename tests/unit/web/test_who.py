@@ -17,11 +17,15 @@ from clsh.web.api.entry import Entry
 from clsh.web.api.table import TABLE
 from clsh.web.asking import Asked, RefusedError
 from tests.support.access import CALLER, PASSWORD, an_access
+from tests.support.asking import pictured
+from tests.support.queued import Queued, some
 from tests.support.web import HOST, Browser, a_control, a_monitor, tell
-from tests.unit.web.test_routes import ANONYMOUS, BODIES, an_address
+from tests.unit.web.test_routes import ANONYMOUS, BODIES, an_address, routes
 
 FORM = {"content_type": "application/x-www-form-urlencoded"}
 OURS = {"origin": f"http://{HOST}"}
+ROLES = ("anonymous", "user", "admin", "reads", "jobs", "all")
+JOB_PAGES = {path: need for path, need in web.PAGES.items() if path.startswith("/jobs")}
 ALICE, CAROL = User("alice"), User("carol", is_admin=True)
 
 
@@ -41,11 +45,9 @@ async def bearer(access: Any, name: str, scope: str) -> dict[str, str]:
     return {"authorization": f"Bearer {secret}"}
 
 
-@pytest.mark.parametrize("role", ["anonymous", "user", "admin", "reads", "jobs", "all"])
-async def test_each_role_gets_what_is_declared(role: str) -> None:
-    """The matrix: what a session, an administrator's, and tokens of each scope may."""
-    access = an_access()
-    headers = {
+async def as_role(access: Any, role: str) -> dict[str, str]:
+    """Return what somebody in a role sends along."""
+    return {
         "anonymous": {},
         "user": {**await cookie(access, "alice"), **OURS},
         "admin": {**await cookie(access, "carol"), **OURS},
@@ -53,6 +55,13 @@ async def test_each_role_gets_what_is_declared(role: str) -> None:
         "jobs": await bearer(access, "carol", "jobs"),
         "all": await bearer(access, "carol", "admin"),
     }[role]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_each_role_gets_what_is_declared(role: str) -> None:
+    """The matrix: what a session, an administrator's, and tokens of each scope may."""
+    access = an_access()
+    headers = await as_role(access, role)
     browser = Browser(an_app(access), headers=headers)
     entries = {f"{entry.method} {entry.path}": entry.access for entry in TABLE}
     pages = {
@@ -89,6 +98,26 @@ def may(role: str, need: str, method: str, path: str) -> bool:
     if method == "POST" and role in {"reads", "jobs"}:
         return False  # the rest for users is about secrets: a lesser token makes none
     return not (role == "user" and "{user}" in path)  # it is bob
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_each_role_gets_what_is_declared_of_the_pages_of_jobs(role: str) -> None:
+    """They are there only where a manager runs jobs."""
+    access, queue = an_access(), some(Queued())
+    app: Any = web.build(pictured(), a_control(), access=access, jobs=queue)  # type: ignore[arg-type]  # as far as pages ask
+    names = {name for name in routes(app.router.routes) if name.partition(" ")[2] in JOB_PAGES}
+    assert names == {
+        "GET /jobs", "GET /jobs/new", "POST /jobs/new", "GET /jobs/{job}", "POST /jobs/{job}",
+        "GET /jobs/{job}/{index}/{stream}",
+    }  # fmt: skip
+    assert {name.partition(" ")[2] for name in names} == JOB_PAGES.keys()
+    browser = Browser(app, headers=await as_role(access, role))
+    for name in names:
+        method, _, path = name.partition(" ")
+        address = path.format(job=1, index=0, stream="output")
+        got = await browser.ask(address, method, sec_fetch_site="same-origin")
+        refused = got.status in {401, 403}
+        assert refused == (not may(role, JOB_PAGES[path], method, path)), (name, got.status)
 
 
 async def test_a_token_for_reading_changes_nothing_and_one_for_jobs_does() -> None:

@@ -22,6 +22,7 @@ _VERBS = {
     "down": "end the cluster; nothing of it is left",
     "status": "show the nodes",
     "exec": "run a command where the names of the nodes are known",
+    "jobs": "run a job of each class, and show where they ran",
     "kill": "lose a node: it is gone, with all that it ran",
     "start": "bring a lost node back",
 }
@@ -58,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
             return _status(cluster)
         case "exec":
             cluster.exec(_command(args.command))
+        case "jobs":
+            return _jobs(cluster)
         case "kill":
             cluster.kill(args.node)
             render.talk(tr("{node} is lost.", node=args.node))
@@ -83,6 +86,16 @@ def _up(cluster: Cluster, count: int, *, servers: bool) -> int:
         )
     )
     return 0
+
+
+def _jobs(cluster: Cluster) -> int:
+    """Run them through the manager, which is started when it does not run."""
+    from clsh.cli.commands import up
+    from clsh.cli.jobs import first
+    from clsh.demo.first_jobs import first_jobs
+
+    wanted = first_jobs(cluster)
+    return up.over_demo(cluster) or first.run(wanted.jobs, wanted.owner, wanted.left_out)
 
 
 def _end_manager() -> None:

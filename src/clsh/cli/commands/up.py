@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-    from clsh.demo.cluster import Cluster
+    from clsh.demo.cluster import Cluster, Status
     from clsh.manager.state import Holder, Place
 
 HELP = "start the manager: it watches the nodes and serves the web page"
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         return daemon.serve(place)
     if running := state.holder(place.directory):
         raise state.runs_already(running, place.directory)
-    return _background(place, [], os.environ, {})
+    return _tell(_background(place, [], os.environ, {}), place)
 
 
 def _background(
@@ -59,44 +59,65 @@ def _background(
     before: list[str],
     environ: Mapping[str, str],
     opened: Mapping[str, socket.socket],
-) -> int:
+) -> Holder | int:
+    """Start it; returns the exit status of one that did not start and has told why."""
     from clsh.cli import daemon
 
     try:
-        holder = daemon.launch([*before, *daemon.argv(place)], environ, opened)
+        return daemon.launch([*before, *daemon.argv(place)], environ, opened)
     except daemon.FailedStartError as error:
         if error.told:
             return error.exit_code
         raise
-    _tell(holder, place)
+
+
+def _tell(holder: Holder | int, place: Place, user: str = "") -> int:
+    """Say what runs and where; `user` is given a link, "" is the owner at the first run alone."""
+    if isinstance(holder, int):
+        return holder
+    talk(tr("The manager runs (pid {pid}); its log is {log}.", pid=holder.pid, log=place.log))
+    fingerprint, link = _access(user)
+    if fingerprint:
+        talk(tr("Its certificate has the SHA-256 fingerprint {text}", text=fingerprint))
+    if link and user:
+        talk(tr("Log in once within a day, as {user}, at {link}", user=user, link=link))
+    elif link:
+        talk(tr("Log in once within a day, as yourself, at {link}", link=link))
+    say(holder.address)
     return 0
 
 
-def _tell(holder: Holder, place: Place) -> None:
-    talk(tr("The manager runs (pid {pid}); its log is {log}.", pid=holder.pid, log=place.log))
-    fingerprint, link = _access()
-    if fingerprint:
-        talk(tr("Its certificate has the SHA-256 fingerprint {text}", text=fingerprint))
-    if link:
-        talk(tr("Log in once within a day, as yourself, at {link}", link=link))
-    say(holder.address)
-
-
-def _access() -> tuple[str, str]:
-    """Return the fingerprint of the certificate, and at the first run where to log in."""
+def _access(user: str) -> tuple[str, str]:
+    """Return the fingerprint of the certificate, and the link, if there is one."""
     from clsh.base.errors import ClshError
     from clsh.cli import client
 
     try:
         status = cast("dict[str, dict[str, str]]", client.get("/api/v1/status", timeout_s=5.0))
-        told = cast("dict[str, str]", client.post("/api/v1/welcome", timeout_s=5.0))
+        path = f"/api/v1/users/{user}/link" if user else "/api/v1/welcome"
+        told = cast("dict[str, str]", client.post(path, timeout_s=5.0))
     except ClshError:
         return "", ""  # that it runs is what counts here
     return status["facts"].get("fingerprint", ""), told["url"]
 
 
+def _visitor(status: Status) -> str:
+    """Return who is given a link to the page; one of the nodes alone is made known there."""
+    from clsh.base.errors import ClshError
+    from clsh.cli import client
+    from clsh.demo.first_jobs import owner
+
+    user = owner(status)
+    with contextlib.suppress(ClshError):  # it is known already, or nobody answers
+        if user:
+            client.post("/api/v1/users", {"name": user}, timeout_s=5.0)
+        else:
+            user = cast("dict[str, str]", client.get("/api/v1/me", timeout_s=5.0))["name"]
+    return user
+
+
 def _demo(place: Place, count: int | None, *, foreground: bool) -> int:
-    """Watch the demo cluster; the sockets are made here, where the person sits."""
+    """Watch the demo cluster, and say where its page is."""
     from clsh.demo.cluster import Cluster
     from clsh.manager import state
 
@@ -105,12 +126,25 @@ def _demo(place: Place, count: int | None, *, foreground: bool) -> int:
     if running := state.holder(place.directory):
         if foreground or not running.address:
             raise state.runs_already(running, place.directory)
-        _tell(running, place)
-        return 0
+        return _tell(running, place, _visitor(status))
     from clsh.nodes.nodeset import fold
 
     talk(tr("The demo's nodes are up: {nodes}.", nodes=fold(status.nodes)))
-    return _over(cluster, place, foreground=foreground)
+    started = _over(cluster, place, foreground=foreground)
+    return _tell(started, place, _visitor(status))
+
+
+def over_demo(cluster: Cluster) -> int:
+    """Start the manager of a demo that runs, unless it does; returns 0 when it answers."""
+    from clsh.manager import state
+
+    place = state.place(demo=True)
+    if running := state.holder(place.directory):
+        if not running.address:
+            raise state.runs_already(running, place.directory)
+        return 0
+    started = _over(cluster, place, foreground=False)
+    return started if isinstance(started, int) else 0
 
 
 def _running(cluster: Cluster) -> int:
@@ -119,7 +153,8 @@ def _running(cluster: Cluster) -> int:
     return len(status.nodes) if status else 0
 
 
-def _over(cluster: Cluster, place: Place, *, foreground: bool) -> int:
+def _over(cluster: Cluster, place: Place, *, foreground: bool) -> Holder | int:
+    """Start it over the demo's nodes; its sockets are made here, where the person sits."""
     from clsh.base import config
     from clsh.cli import daemon
     from clsh.manager import sockets

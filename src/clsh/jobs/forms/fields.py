@@ -122,6 +122,10 @@ FIELDS = (
         "--tasks-per-node --ntasks-per-node", "N", "0", ("parallel",), high=65536,
     ),
     Field(
+        "once", "Starts its ranks itself", "truth", "the command is run once, on the first node,"
+        " and calls mpirun itself", "--once", kinds=("parallel",),
+    ),
+    Field(
         "array", "Array", "array", "a task for each index", "-a --array", "INDEXES", "",
         ("batch",),
     ),

@@ -234,6 +234,8 @@ def _check(values: Mapping[str, object]) -> None:
 
 def _fallback(field: Field) -> object:
     """Return what a new request has for a field."""
+    if field.kind == "truth":
+        return False
     return int(field.default) if field.kind in {"whole", "signed"} else field.default
 
 

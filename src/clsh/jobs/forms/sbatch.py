@@ -7,13 +7,14 @@ is told as warnings; what cannot be done is a RequestError with the number of it
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
 from clsh.jobs.errors import RequestError
-from clsh.jobs.forms import form, sbatch_values
+from clsh.jobs.forms import form, sbatch_values, spelling
 from clsh.jobs.forms.sbatch_options import BY_LONG, BY_SHORT, said
 from clsh.jobs.forms.sbatch_values import Setting
 from clsh.remote.quoting import interpreter
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MOST_SCRIPT = 100 * 1024
 """Bytes of a script: it is one argument of its interpreter, and part of one HTTP body."""
 _SIGN = "#SBATCH"
+_STARTS = re.compile(r"^[^#\n]*\b(?:srun|mpirun|mpiexec)\b", re.MULTILINE)
 _SHELLS = ("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh")
 
 
@@ -61,6 +63,9 @@ def read(
     heard = [one for one in settings if one.long not in spoken_names] + spoken
     values = sbatch_values.fields(heard, sbatch_values.Around(environ or {}, user, name))
     fields: dict[str, object] = {"name": name, "directory": directory, **values.fields}
+    if more := _around(fields, text, directory):
+        told = spelling.environment(values.fields.get("environment", ""))
+        fields["environment"] = {**more, **told}
     # Read without the script first: an error of a field is then told by the line it stands on.
     try:
         request = form.read({**fields, "argv": ["script"]})
@@ -70,7 +75,17 @@ def read(
             raise
         raise RequestError(error.field, f"{where}: {error}", hint=error.hint) from error
     argv = _argv(script, text, name, args)
-    return Read(replace(request, argv=argv), (*warnings, *values.warnings, *_srun(text)))
+    return Read(replace(request, argv=argv), (*warnings, *values.warnings, *_missing(text)))
+
+
+def _around(fields: Mapping[str, object], text: str, directory: str) -> dict[str, str]:
+    """Return variables that a script has beside those that it asked for."""
+    found: dict[str, str] = {}
+    if directory and fields["directory"] != directory:
+        found["SLURM_SUBMIT_DIR"] = directory
+    if "kind" not in fields and _STARTS.search(text):
+        found["SLURM_NTASKS"] = "1"  # by which the engine lets it start its ranks
+    return found
 
 
 def wrapped(command: str) -> bytes:
@@ -176,11 +191,10 @@ def _argv(script: bytes, text: str, name: str, args: Sequence[str]) -> tuple[str
     )
 
 
-def _srun(text: str) -> list[str]:
+def _missing(text: str) -> list[str]:
     """Tell of calls of Slurm's own programs, which nodes without Slurm do not have."""
     for number, line in enumerate(text.splitlines(), 1):
         first = line.split(maxsplit=1)[:1]
-        if first and first[0] in {"srun", "sbcast", "module"}:
-            hint = " (mpirun -n N starts ranks)" if first[0] == "srun" else ""
-            return [f"line {number}: {first[0]} has to be on the node{hint}"]
+        if first and first[0] in {"sbcast", "scontrol", "module"}:
+            return [f"line {number}: {first[0]} has to be on the node"]
     return []

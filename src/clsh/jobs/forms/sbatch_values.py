@@ -1,11 +1,12 @@
 """What the options of sbatch mean for the fields of the form. Pure.
 
-A script runs once, on one node: its tasks (`-n`) are cores that it may start ranks on. Several
-nodes for one script are refused, because a parallel job starts its program on each of them.
+A script runs once, on one node. Its tasks (`-n`) are cores of that node, or ranks on several,
+which it starts itself by `mpirun`.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ _PAIRS = (
     ("chdir", "workdir"),
     ("gres", "gpus"),
 )
+_SIZES = ("cpus-per-task", "ntasks", "ntasks-per-node", "nodes")
 _PLAIN = {
     "job-name": "name",
     "error": "error",
@@ -201,36 +203,70 @@ _MEANING: Mapping[str, Callable[[Setting, Values], None]] = {
 
 
 def _sizes(given: Mapping[str, Setting], values: Values) -> None:
-    """Turn tasks, nodes and cores for each into the cores and the memory of one node."""
-    nodes = _count(given, "nodes")
-    if nodes > 1:
+    """Turn tasks, nodes and cores for each into those of one node, or of ranks on several."""
+    nodes, on_node = _count(given, "nodes"), _count(given, "ntasks-per-node")
+    tasks = _count(given, "ntasks") if "ntasks" in given else nodes * on_node
+    cores = _count(given, "cpus-per-task")
+    _check_sizes(given, nodes, tasks)
+    saying = next((given[n] for n in _SIZES if n in given), None)
+    variables = {"SLURM_CPUS_PER_TASK": cores} if "cpus-per-task" in given else {}
+    if saying and _is_spread(given, nodes, tasks):
+        each = on_node if "ntasks-per-node" in given else math.ceil(tasks / nodes)
+        per_node = each if nodes > 1 or "ntasks-per-node" in given else 0
+        for name, value in (("tasks", tasks), ("tasks_per_node", per_node), ("slots", cores)):
+            values.put(name, str(value), given.get("ntasks", saying))
+        values.put("kind", "parallel", saying)
+        values.put("once", "yes", saying)
+        if "ntasks-per-node" in given:
+            variables["SLURM_NTASKS_PER_NODE"] = on_node
+        _memory(given, values, cores, per_node or tasks)
+        _divide_gpus(given, values, tasks, per_node or tasks)
+    else:
+        if saying:
+            values.put("slots", str(tasks * cores), saying)
+            variables = {"SLURM_NTASKS": tasks, **variables}
+        _memory(given, values, tasks * cores, 1)
+    if variables:
+        texts = {name: str(value) for name, value in variables.items()}
+        values.fields["environment"] = spelling.from_environment(texts)
+
+
+def _check_sizes(given: Mapping[str, Setting], nodes: int, tasks: int) -> None:
+    """Refuse what no number of nodes can have."""
+    if "array" in given and nodes > 1:
         raise _wrong(
             given["nodes"],
-            f"a script runs on one node here, and --nodes is {given['nodes'].value}",
-            hint="cl submit -n 8 --tasks-per-node 4 PROGRAM starts a program on several",
+            f"each task of an array runs on one node here, and --nodes is {given['nodes'].value}",
+            hint="leave --nodes or --array out",
             name="tasks",
         )
-    tasks = _count(given, "ntasks")
-    on_node = _count(given, "ntasks-per-node")
-    if "ntasks" in given and "ntasks-per-node" in given and tasks > on_node:
+    if nodes > tasks:
         raise _wrong(
-            given["ntasks"],
-            f"{tasks} tasks on one node, but --ntasks-per-node is {on_node}",
-            hint="a script runs on one node here",
+            given["nodes"], f"{tasks} tasks do not need {nodes} nodes", "lower --nodes", "tasks"
+        )
+    if "ntasks-per-node" not in given or ("nodes" not in given and "array" not in given):
+        return
+    most = nodes * _count(given, "ntasks-per-node")
+    if tasks > most:
+        raise _wrong(
+            given["ntasks" if "ntasks" in given else "ntasks-per-node"],
+            f"{tasks} tasks are more than the {most} that --nodes and --ntasks-per-node allow",
+            hint="raise one of them, or lower --ntasks",
             name="tasks",
         )
-    tasks = tasks if "ntasks" in given else on_node
-    cores = _count(given, "cpus-per-task")
-    saying = next(
-        (given[n] for n in ("cpus-per-task", "ntasks", "ntasks-per-node") if n in given), None
-    )
-    if saying:
-        values.put("slots", str(tasks * cores), saying)
-        variables = [f"SLURM_NTASKS={tasks}"]
-        if "cpus-per-task" in given:
-            variables.append(f"SLURM_CPUS_PER_TASK={cores}")
-        values.fields["environment"] = "\n".join(variables)
-    _memory(given, values, tasks * cores)
+
+
+def _is_spread(given: Mapping[str, Setting], nodes: int, tasks: int) -> bool:
+    """Tell whether the tasks may lie on several nodes: as with sbatch, unless one is named."""
+    return nodes > 1 or ("ntasks" in given and tasks > 1 and not given.keys() & {"nodes", "array"})
+
+
+def _divide_gpus(given: Mapping[str, Setting], values: Values, tasks: int, per_node: int) -> None:
+    """Let each rank have its part of the GPUs of a node (`--gres`) or of the job (`--gpus`)."""
+    name = next((one for one in ("gres", "gpus-per-node", "gpus") if one in given), "")
+    if name and "gpus" in values.fields:
+        whole = tasks if name == "gpus" else per_node
+        values.fields["gpus"] = str(math.ceil(int(values.fields["gpus"]) / whole))
 
 
 def _count(given: Mapping[str, Setting], name: str) -> int:
@@ -249,7 +285,8 @@ def _count(given: Mapping[str, Setting], name: str) -> int:
     return int(text)
 
 
-def _memory(given: Mapping[str, Setting], values: Values, cores: int) -> None:
+def _memory(given: Mapping[str, Setting], values: Values, cores: int, parts: int) -> None:
+    """Set the memory of each task, which has `cores`; `parts` of them share that of a node."""
     setting = given.get("mem") or given.get("mem-per-cpu")
     if setting is None:
         return
@@ -265,7 +302,8 @@ def _memory(given: Mapping[str, Setting], values: Values, cores: int) -> None:
         values.warnings.append(f"{setting.where}: --mem=0 is left out: name what it needs")
     else:
         per_core = setting.long == "mem-per-cpu"
-        values.put("memory", str(size * cores if per_core else size), setting)
+        each = size * cores if per_core else math.ceil(size / parts)
+        values.put("memory", str(each), setting)
 
 
 def _files(given: Mapping[str, Setting], values: Values, around: Around) -> None:

@@ -156,6 +156,64 @@ class TestUp:
         told = f"Port {demo['port']} is in use by another program; the page is at port"
         assert f"{told} {launched.port}." in capsys.readouterr().err
 
+    @pytest.mark.parametrize(
+        ("flavour", "known", "user"),
+        [("namespaces", 201, "alice"), ("namespaces", 400, "alice"), ("servers", 201, "joe")],
+    )
+    def test_over_the_demo_there_is_a_link_for_who_may_submit(
+        self,
+        launched: Launched,
+        demo: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        flavour: str,
+        known: int,
+        user: str,
+    ) -> None:
+        """Jobs of root are refused from the page, so there it is a user of the nodes."""
+        monkeypatch.setattr(Cluster, "up", lambda self, count: Status(flavour, NODES.nodes))
+        with answering() as manager:
+            manager.answers["/api/v1/me"] = (200, {"name": "joe"})
+            manager.answers["/api/v1/users"] = (known, {"error": "there is one", "name": "alice"})
+            manager.answers[f"/api/v1/users/{user}/link"] = (201, {"url": "http://x/?link=s"})
+            assert main(["up", "--demo"]) == 0
+            added = [path for verb, path, _ in manager.asked if verb == "POST"]
+        assert f"Log in once within a day, as {user}, at http://x/?link=s\n" in (
+            capsys.readouterr().err
+        )
+        assert ("/api/v1/users" in added) == (user == "alice")
+
+    def test_jobs_start_the_manager_of_the_demo(
+        self, launched: Launched, demo: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        demo["status"] = NODES
+        seen: list[Any] = []
+
+        def run(*asked: object) -> int:
+            seen.append(asked)
+            return 0
+
+        monkeypatch.setattr("clsh.cli.jobs.first.run", run)
+        assert main(["demo", "jobs"]) == 0
+        assert launched.words == ["go", *daemon.argv(state.place(demo=True))]
+        ((jobs, owner, _),) = seen
+        assert ([job["name"] for job in jobs], owner) == (["single", "batch"], "")
+        # One that runs is taken, one that cannot start is told.
+        directory = state.place(demo=True).directory
+        state.private(directory)
+        held = state.lock(directory)
+        launched.words = []
+        with pytest.raises(RunsAlreadyError):
+            main(["demo", "jobs"])
+        held.tell(Holder(5, "http://127.0.0.1:1/"))
+        assert main(["demo", "jobs"]) == 0
+        assert launched.words == []
+        held.release()
+        launched.error = daemon.FailedStartError(10)
+        assert main(["demo", "jobs"]) == 10
+        assert main(["up", "--demo"]) == 10
+        assert len(seen) == 2
+
     @pytest.mark.usefixtures("demo")
     def test_over_the_demo_in_the_foreground(self, launched: Launched) -> None:
         assert main(["up", "--demo", "--foreground"]) == 0

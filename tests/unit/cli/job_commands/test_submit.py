@@ -48,7 +48,7 @@ def test_every_field_has_an_option(
         "--checkpoint-signal": "USR2", "--notify": "a@example.org", "--key": "k",
     }  # fmt: skip
     words = [word for pair in given.items() for word in pair]
-    several = ["--env", "A=1", "--env", "FROM_HERE", "--send", "x", "--send", "/y", "-H"]
+    several = ["--env", "A=1", "--env", "FROM_HERE", "--send", "x", "--send", "/y", "-H", "--once"]
     assert main(["submit", *words, *several, "prog"]) == 0
     got = request(manager)
     assert got == Request(
@@ -69,6 +69,7 @@ def test_every_field_has_an_option(
         gpus=1,
         tasks=8,
         tasks_per_node=4,
+        once=True,
         metric="free",
         nodes=("node1", "node2"),
         after=((3, "any"),),

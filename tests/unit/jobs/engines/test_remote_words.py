@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,12 @@ from clsh.base.errors import UsageError
 from clsh.jobs.engine import Launch
 from clsh.jobs.engines._remote import answers, command
 from clsh.jobs.engines._remote.answers import Answer, Hello
+from clsh.jobs.engines._remote.srun import SRUN
 from clsh.jobs.model import Place, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def launch(name: str = "q-1.0.1", owner: str = "alice", **request: Any) -> Launch:
@@ -60,6 +66,133 @@ def test_a_parallel_attempt_has_its_hosts_by_address() -> None:
     text = command.start_call(1, launch(kind="parallel"), {"n1": "10.0.0.1", "n2": "h2"}).decode()
     assert "10.0.0.1 slots=1\nh2 slots=3\n" in text
     assert "ranks=4" in text
+
+
+def a_text(hosts: dict[str, str] | None = None, **request: Any) -> str:
+    return command.start_call(1, launch(**request), hosts or {"n1": "10.0.0.1", "n2": "h2"}).decode(
+        errors="surrogateescape"
+    )
+
+
+def test_a_program_that_starts_its_ranks_itself_finds_the_places() -> None:
+    text = a_text(kind="parallel", once=True, tasks=4, slots=2)
+    assert "10.0.0.1 slots=1\nh2 slots=3\n" in text
+    assert "OMPI_MCA_orte_default_hostfile=$CLSH_OWN/hosts" in text
+    assert "PRTE_MCA_prte_default_hostfile=$CLSH_OWN/hosts" in text
+    assert "cannot be reached from" in text
+    assert "set -- mpirun" not in text
+    assert "set -- mpirun" in a_text(kind="parallel", tasks=4)
+    assert "default_hostfile" not in a_text(kind="parallel", tasks=4)
+
+
+def test_a_script_on_one_node_has_its_tasks_as_places() -> None:
+    text = a_text(environment={"SLURM_NTASKS": "4"})
+    assert "10.0.0.1 slots=4\n" in text
+    assert "default_hostfile" in text
+    for other in ({}, {"SLURM_NTASKS": "x"}, {"SLURM_NTASKS": "\u0664"}):
+        assert "hostfile" not in a_text(environment=other)
+
+
+@pytest.fixture
+def srun(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """Run what stands for srun; what stands for mpirun prints its words."""
+    (tmp_path / "srun").write_text(SRUN)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "mpirun").write_text("#!/bin/sh\nprintf '<%s>' \"$@\"\n")
+    (tools / "mpirun").chmod(0o755)
+
+    def run(*words: str, mpirun: bool = True, tasks: str = "4") -> tuple[int, str]:
+        path = f"{tools}:/usr/bin:/bin" if mpirun else str(tmp_path / "nothing")
+        done = subprocess.run(
+            ["/bin/sh", str(tmp_path / "srun"), *words],
+            env={"PATH": path, **({"SLURM_NTASKS": tasks} if tasks else {})},
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        ("./a", "<-np><4><./a>"),
+        ("-n 2 ./a -n 3", "<-np><2><./a><-n><3>"),
+        ("-n2 ./a", "<-np><2><./a>"),
+        ("--ntasks=2 ./a", "<-np><2><./a>"),
+        ("--ntasks 2 -- -x", "<-np><2><-x>"),
+        (
+            "-N 4 -c2 --mpi=pmix --cpu-bind none -u -l --exclusive ./a",
+            "<--tag-output><-np><4><./a>",
+        ),
+    ],
+)
+def test_srun_calls_mpirun(srun: Callable[..., tuple[int, str]], words: str, out: str) -> None:
+    assert srun(*words.split()) == (0, out)
+    assert srun("./a b", "", tasks="") == (0, "<-np><1><./a b><>")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-o file ./a", "srun: there is no -o here"),
+        ("--het-group=1 ./a", "srun: there is no --het-group=1 here"),
+        ("-n many ./a", "srun: the number of tasks cannot be 'many'"),
+        ("-n 2", "srun: there is nothing to run"),
+    ],
+)
+def test_srun_refuses_what_it_does_not_know(
+    srun: Callable[..., tuple[int, str]], words: str, said: str
+) -> None:
+    status, told = srun(*words.split())
+    assert (status, said in told) == (2, True), told
+
+
+def test_srun_without_mpirun_starts_one_task_only(
+    srun: Callable[..., tuple[int, str]],
+) -> None:
+    assert srun("/bin/echo", "one", mpirun=False, tasks="1") == (0, "one\n")
+    status, told = srun("/bin/echo", "one", mpirun=False)
+    assert (status, "mpirun is not installed" in told) == (2, True)
+
+
+@pytest.mark.parametrize("kind", ["single", "parallel"])
+def test_no_mpirun_takes_a_job_for_one_of_slurms(kind: str) -> None:
+    text = a_text(kind=kind, environment={"SLURM_NTASKS": "2"})
+    for variable in ("OMPI_MCA_plm=rsh", "PRTE_MCA_plm=ssh", "OMPI_MCA_ras=^slurm"):
+        assert variable in text
+
+
+def test_the_variables_of_slurm_are_those_that_scripts_read() -> None:
+    shown = command._shown(launch(kind="parallel", once=True, tasks=4, slots=2))
+    assert {name: text for name, text in shown.items() if name.startswith("SLURM")} == {
+        "SLURM_JOB_ID": "1",
+        "SLURM_JOBID": "1",
+        "SLURM_JOB_NAME": "true",
+        "SLURM_NTASKS": "4",
+        "SLURM_NODELIST": "n[1-2]",
+        "SLURM_JOB_NODELIST": "n[1-2]",
+        "SLURM_NNODES": "2",
+        "SLURM_JOB_NUM_NODES": "2",
+        "SLURM_TASKS_PER_NODE": "1,3",
+        "SLURM_CPUS_ON_NODE": "2",
+        "SLURMD_NODENAME": "n1",
+    }
+    array = command._shown(launch(kind="batch", array=(2, 5, 9)))
+    assert [array[f"SLURM_ARRAY_TASK_{name}"] for name in ("ID", "COUNT", "MIN", "MAX")] == [
+        "0", "3", "2", "9",
+    ]  # fmt: skip
+    named = Launch("a", "alice", 1, 0, 1, Request(("x",), name="one two"), ())
+    assert command._shown(named)["SLURM_JOB_NAME"] == "one two"
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"), [([1], "1"), ([2, 2, 2, 1], "2(x3),1"), ([1, 2, 1], "1,2,1"), ([], "")]
+)
+def test_tasks_of_nodes_are_counted_as_slurm_does(counts: list[int], text: str) -> None:
+    assert command._repeated(counts) == text
 
 
 def test_a_task_of_a_batch_knows_its_index() -> None:

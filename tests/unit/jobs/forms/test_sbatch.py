@@ -64,6 +64,73 @@ def test_scripts_of_other_interpreters_run(head: str, line: str) -> None:
     assert done.stdout == "-e b\n"
 
 
+@pytest.mark.parametrize(
+    ("options", "tasks", "per_node", "slots", "memory", "gpus"),
+    [
+        ("-N 4 -n 4", 4, 1, 1, 0, 0),
+        ("-N 4", 4, 1, 1, 0, 0),
+        ("-N 2-4 -c 2", 2, 1, 2, 0, 0),
+        ("-N 2 --ntasks-per-node=3 --mem=3G --gres=gpu:3", 6, 3, 1, 1 << 30, 1),
+        ("-N 2 -n 5 --mem=3G", 5, 3, 1, 1 << 30, 0),
+        ("-n 4 --mem=4G", 4, 0, 1, 1 << 30, 0),
+        ("-n 4 -c 2 --mem-per-cpu=1G", 4, 0, 2, 2 << 30, 0),
+        ("-n 8 --ntasks-per-node=4 --gpus=8", 8, 4, 1, 0, 1),
+        ("-n 8 -N 2 --gpus-per-task=2", 8, 4, 1, 0, 2),
+        ("-n 8 -N 2 --gpus-per-node=5", 8, 4, 1, 0, 2),
+    ],
+)
+def test_tasks_on_several_nodes_are_ranks_that_the_script_starts(
+    options: str, tasks: int, per_node: int, slots: int, memory: int, gpus: int
+) -> None:
+    found = read(options).request
+    assert (found.kind, found.once) == ("parallel", True)
+    assert (found.tasks, found.tasks_per_node) == (tasks, per_node)
+    assert (found.slots, found.memory, found.gpus) == (slots, memory, gpus)
+    assert "SLURM_NTASKS" not in found.environment, "the engine says it"
+
+
+@pytest.mark.parametrize(
+    ("options", "slots"),
+    [
+        ("-N 1 -n 4", 4),
+        ("--ntasks-per-node=4", 4),
+        ("-a 1-3 -n 4 -c 2", 8),
+        ("-n 1 -c 3", 3),
+        ("-N 1", 1),
+    ],
+)
+def test_tasks_on_one_node_are_its_cores(options: str, slots: int) -> None:
+    found = read(options).request
+    assert (found.kind in {"single", "batch"}, found.once) == (True, False)
+    assert found.slots == slots
+
+
+def test_where_it_was_submitted_is_known_beside_where_it_runs() -> None:
+    told = read("-D /run", "--export=A=1", directory="/here").request
+    assert (told.directory, told.environment) == ("/run", {"A": "1", "SLURM_SUBMIT_DIR": "/here"})
+    assert read(directory="/here").request.environment == {}
+    assert read("-D /here", directory="/here").request.environment == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "tasks"),
+    [
+        ("srun ./a.out", "1"),
+        ("time mpirun ./a.out", "1"),
+        ("exec mpiexec -n 2 ./a.out", "1"),
+        ("# srun ./a.out", None),
+        ("echo unsrunny", None),
+    ],
+)
+def test_a_script_that_starts_ranks_has_one_task_if_it_does_not_say(
+    line: str, tasks: str | None
+) -> None:
+    found = sbatch.read(f"#!/bin/sh\n{line}\n".encode(), "job.sh")
+    assert found.request.environment.get("SLURM_NTASKS") == tasks
+    spread = sbatch.read(f"#!/bin/sh\n#SBATCH -n4\n{line}\n".encode(), "job.sh")
+    assert "SLURM_NTASKS" not in spread.request.environment
+
+
 def test_the_command_line_wins_over_the_script() -> None:
     found = read("-J one", "--mem=1G", given=[("job-name", "two"), ("hold", "")])
     assert (found.request.name, found.request.memory) == ("two", 1 << 30)
@@ -105,7 +172,7 @@ def test_wrapped() -> None:
         ("-o %u/%%x%3a", "output", "ann/%%x%t"),
         ("-J 50% -o %x", "output", "50%%"),
         ("-J a/b -o %x", "output", "a_b"),
-        ("--export=A=1,B=2 -n 2", "environment", {"SLURM_NTASKS": "2", "A": "1", "B": "2"}),
+        ("--export=A=1,B=2 -N1 -n2", "environment", {"SLURM_NTASKS": "2", "A": "1", "B": "2"}),
     ],
 )
 def test_options(option: str, field: str, value: object) -> None:
@@ -135,8 +202,10 @@ def test_warnings(option: str, warning: str) -> None:
         (["-n 2", "--ntasks=3"], "", "line 3: --ntasks is '3', but '2' on line 2"),
         (["--mem=1G", "--mem-per-cpu=1G"], "", "line 3: --mem-per-cpu and --mem do not go"),
         (["--no-requeue", "--requeue"], "", "line 2: --no-requeue and --requeue do not go"),
-        (["-N 2-4"], "tasks", "line 2: a script runs on one node here, and --nodes is 2-4"),
-        (["-n 8 --ntasks-per-node=4"], "tasks", "line 2: 8 tasks on one node"),
+        (["-N 2-4 -a 1-3"], "tasks", "line 2: each task of an array runs on one node here, and"),
+        (["-N 4", "-n 3"], "tasks", "line 2: 3 tasks do not need 4 nodes"),
+        (["-N 2 -n 9", "--ntasks-per-node=4"], "tasks", "line 2: 9 tasks are more than the 8"),
+        (["-a 1-3 -n 9 --ntasks-per-node=4"], "tasks", "line 2: 9 tasks are more than the 4"),
         (["-n many"], "slots", "line 2: --ntasks cannot be 'many'"),
         (["", "-a 1-"], "array", "line 3: array cannot be '1-'"),
         (["--mem=1X"], "memory", "line 2: memory cannot be '1X'"),

@@ -6,10 +6,14 @@ Nothing of a request is ever read as shell code: each of its words goes through
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
+from clsh.jobs.engines._remote.srun import SRUN
+from clsh.nodes.model import node_name
+from clsh.nodes.nodeset import fold
 from clsh.remote.quoting import in_sh, sh_words
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from clsh.jobs.model import Request
 
 REACH_S = 10
+_TASKS = "SLURM_NTASKS"  # that of a request on one node is from a script for sbatch
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", re.ASCII)
 _OWNER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -36,33 +41,53 @@ case $in in "") in=/dev/null;; *) [ -r "$in" ] && [ ! -d "$in" ] || no "cannot r
 for f in "$out" "$err"; do
   [ -z "$f" ] || ( : >>"$f" ) 2>/dev/null || no "cannot write to $f"
 done
+SLURM_SUBMIT_DIR=$dir; export SLURM_SUBMIT_DIR
 [ -n "$out" ] || out=$CLSH_OWN/out
 [ -n "$err" ] || err=$CLSH_OWN/err
 """
-# Open MPI 4 reads the first variable, 5 the second.
-_PARALLEL = r"""
+_REACHED = r"""
 for n in $others; do
-  ( timeout %(s)d ssh -o BatchMode=yes -o ConnectTimeout=%(s)d -- "$n" true </dev/null \
-      >/dev/null 2>&1 || echo "$n" >"$CLSH_OWN/away.$n" ) &
+  ( timeout %(s)d ssh -o BatchMode=yes -o ConnectTimeout=%(s)d -- "${n#*=}" true </dev/null \
+      >/dev/null 2>&1 || : >"$CLSH_OWN/away.${n%%=*}" ) &
 done
 wait
 for n in $others; do
+  n=${n%%=*}
   [ ! -e "$CLSH_OWN/away.$n" ] || no "$n cannot be reached from $first within %(s)d s"
 done
-command -v mpirun >/dev/null || no "mpirun is not installed on $first"
-printf '%%s' "$hosts" >"$CLSH_OWN/hosts" || no "cannot write the host file"
+unset n
+"""
+# Open MPI 4 reads OMPI_MCA_*, 5 PRTE_MCA_*. Both take a job with the names of Slurm's variables
+# for one of Slurm's, and would call srun.
+_HOSTS = r"""
+printf '%s' "$hosts" >"$CLSH_OWN/hosts" || no "cannot write the host file"
 OMPI_MCA_plm_rsh_args="-o BatchMode=yes -o ConnectTimeout=%(s)d"
 PRTE_MCA_plm_ssh_args=$OMPI_MCA_plm_rsh_args
+OMPI_MCA_plm=rsh PRTE_MCA_plm=ssh OMPI_MCA_ras=^slurm PRTE_MCA_ras=^slurm
 export OMPI_MCA_plm_rsh_args PRTE_MCA_plm_ssh_args
+export OMPI_MCA_plm PRTE_MCA_plm OMPI_MCA_ras PRTE_MCA_ras
+"""
+_MPIRUN = r"""
+command -v mpirun >/dev/null || no "mpirun is not installed on $first"
 set -- mpirun --hostfile "$CLSH_OWN/hosts" -np "$ranks" "$@"
-unset n
+"""
+# What the job itself calls then runs where it has places, and fills them unless told otherwise.
+# A real srun would take the job for that of Slurm with the same number.
+_BY_ITSELF = r"""
+OMPI_MCA_orte_default_hostfile=$CLSH_OWN/hosts
+PRTE_MCA_prte_default_hostfile=$CLSH_OWN/hosts
+export OMPI_MCA_orte_default_hostfile PRTE_MCA_prte_default_hostfile
+mkdir "$CLSH_OWN/bin" && printf '%s' "$srun" >"$CLSH_OWN/bin/srun" &&
+  chmod 755 "$CLSH_OWN/bin/srun" || no "cannot write to the spool"
+PATH=$CLSH_OWN/bin:$PATH
+export PATH
 """
 # Opened for appending: the tasks of a batch may share a file.
 _FILES = r"""
 unset f
 exec <"$in" >>"$out"
 if [ "$err" = "$out" ]; then exec 2>&1; else exec 2>>"$err"; fi
-unset CLSH_OWN in out err dir hosts others first ranks
+unset CLSH_OWN in out err dir hosts others first ranks srun
 """
 _GO = """echo ok >&9
 exec 9>&-
@@ -138,21 +163,6 @@ def _filled(text: str, launch: Launch) -> str:
 
 def _text(launch: Launch, hosts: Mapping[str, str]) -> str:
     request = launch.request
-    names = [place.node for place in launch.places]
-    ranks = sum(place.ranks for place in launch.places)
-    shown = {
-        "CLSH_JOB_ID": str(launch.job),
-        "CLSH_TASK_ID": str(launch.task),
-        "CLSH_NODELIST": ",".join(names),
-        "SLURM_JOB_ID": str(launch.job),
-        "SLURM_NTASKS": str(ranks),
-        "SLURM_NODELIST": ",".join(names),
-        "USER": launch.owner,
-        "LOGNAME": launch.owner,
-    }
-    if request.kind == "batch":
-        shown["SLURM_ARRAY_JOB_ID"] = str(launch.job)
-        shown["SLURM_ARRAY_TASK_ID"] = str(launch.task)
     variables = {
         "dir": request.directory,
         "in": _filled(request.input, launch),
@@ -160,24 +170,81 @@ def _text(launch: Launch, hosts: Mapping[str, str]) -> str:
         "err": _filled(request.error, launch),
     }
     lines = [_BEGIN, f"HOME=~{launch.owner}; export HOME\n"]
-    lines += [_set(name, value, export=True) for name, value in shown.items()]
+    lines += [_set(name, value, export=True) for name, value in _shown(launch).items()]
     lines += [_set(name, value) for name, value in variables.items()]
     lines += [f"set -- {sh_words(request.argv)}\n", _END]
-    if request.kind == "parallel":
-        lines += [_parallel(launch, hosts, ranks)]
+    lines += _ranked(launch, hosts)
     # Last, so that no name of theirs is one of those used above.
     lines += [_FILES]
     lines += [_set(name, value, export=True) for name, value in request.environment.items()]
     return "".join([*lines, _GO])
 
 
-def _parallel(launch: Launch, hosts: Mapping[str, str], ranks: int) -> str:
-    places: Sequence[tuple[str, int]] = [(hosts[p.node], p.ranks) for p in launch.places]
-    table = "".join(f"{host} slots={count}\n" for host, count in places)
-    others = " ".join(host for host, _ in places[1:])
-    values = {"hosts": table, "others": others, "first": places[0][0], "ranks": str(ranks)}
-    settings = "".join(_set(name, value) for name, value in values.items())
-    return settings + _PARALLEL % {"s": REACH_S}
+def _shown(launch: Launch) -> dict[str, str]:
+    """Return the variables of every job; those of Slurm are read by scripts written for it."""
+    request, places = launch.request, launch.places
+    names = [place.node for place in places]
+    number, folded = str(launch.job), _folded(names)
+    shown = {
+        "CLSH_JOB_ID": number,
+        "CLSH_TASK_ID": str(launch.task),
+        "CLSH_NODELIST": ",".join(names),
+        "SLURM_JOB_ID": number,
+        "SLURM_JOBID": number,
+        "SLURM_JOB_NAME": request.name or request.argv[0].rpartition("/")[2],
+        "SLURM_NTASKS": str(sum(place.ranks for place in places)),
+        "SLURM_NODELIST": folded,
+        "SLURM_JOB_NODELIST": folded,
+        "SLURM_NNODES": str(len(places)),
+        "SLURM_JOB_NUM_NODES": str(len(places)),
+        "SLURM_TASKS_PER_NODE": _repeated([place.ranks for place in places]),
+        "SLURM_CPUS_ON_NODE": str(places[0].ranks * request.slots) if places else "",
+        "SLURMD_NODENAME": names[0] if names else "",
+        "USER": launch.owner,
+        "LOGNAME": launch.owner,
+    }
+    if request.kind == "batch":
+        shown["SLURM_ARRAY_JOB_ID"] = number
+        shown["SLURM_ARRAY_TASK_ID"] = str(launch.task)
+        if array := request.array:  # ascending, as all forms have it
+            shown["SLURM_ARRAY_TASK_COUNT"] = str(len(array))
+            shown["SLURM_ARRAY_TASK_MIN"] = str(array[0])
+            shown["SLURM_ARRAY_TASK_MAX"] = str(array[-1])
+    return shown
+
+
+def _folded(names: Sequence[str]) -> str:
+    return fold(map(node_name, names)) if len(names) > 1 else "".join(names)
+
+
+def _repeated(counts: Sequence[int]) -> str:
+    """Return counts as Slurm writes them: `2(x3),1`."""
+    runs = [(count, len(list(same))) for count, same in itertools.groupby(counts)]
+    return ",".join(f"{count}(x{times})" if times > 1 else str(count) for count, times in runs)
+
+
+def _ranked(launch: Launch, hosts: Mapping[str, str]) -> list[str]:
+    """Return what makes mpirun find the places: called by us, or by a script for sbatch."""
+    request = launch.request
+    told = request.environment.get(_TASKS, "")
+    if request.kind == "parallel":
+        places = [(place.node, place.ranks) for place in launch.places]
+    elif told.isascii() and told.isdigit() and launch.places:
+        places = [(launch.places[0].node, int(told))]
+    else:
+        return []
+    values = {
+        "hosts": "".join(f"{hosts[node]} slots={count}\n" for node, count in places),
+        "others": " ".join(f"{node}={hosts[node]}" for node, _ in places[1:]),
+        "first": places[0][0],
+        "ranks": str(sum(count for _, count in places)),
+    }
+    by_us = request.kind == "parallel" and not request.once
+    if not by_us:
+        values["srun"] = SRUN
+    parts = [_REACHED, _HOSTS, _MPIRUN if by_us else _BY_ITSELF]
+    settings = [_set(name, value) for name, value in values.items()]
+    return [*settings, "".join(parts).replace("%(s)d", str(REACH_S))]
 
 
 def _set(name: str, value: str, *, export: bool = False) -> str:

@@ -92,7 +92,7 @@ def script(launch: Launch, files: Files, folder: str, mpi: str) -> str:
         for name, text in request.environment.items()
     )
     around = ""
-    if request.kind == "parallel":
+    if request.kind == "parallel" and not request.once:
         how = f" --mpi={word(mpi, 'argv')}" if mpi else ""
         around = f'set -- srun{how} --kill-on-bad-exit=1 --cpus-per-task={request.slots} "$@"\n'
     is_told = request.restart == "own" and request.checkpoint_signal

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _GROUPS = (
     ("kind", "argv", "name", "directory"),
-    ("array", "tasks", "tasks_per_node"),
+    ("array", "tasks", "tasks_per_node", "once"),
     ("slots", "memory", "rss_limit", "time_limit", "gpus"),
     ("metric", "nodes", "priority", "after", "held"),
     ("input", "output", "error", "environment", "send"),

@@ -404,6 +404,12 @@ async def test_a_parallel_job_is_started_by_srun(fake: FakeSlurm, kind: str, mpi
     assert fake.runs(1).stdout == "hi\n"
 
 
+async def test_a_program_that_starts_its_ranks_itself_runs_once(fake: FakeSlurm) -> None:
+    await fake.engine().start(launch(ID, "echo", "hi", kind="parallel", tasks=2, once=True))
+    assert "srun" not in (fake.at / "script.1").read_text()
+    assert fake.runs(1).stdout == "hi\n"
+
+
 async def test_a_job_is_told_to_write_its_checkpoint(fake: FakeSlurm) -> None:
     """Only the script is signalled, and tells the program; its status is the program's."""
     one = launch(

@@ -192,7 +192,7 @@ async def test_what_is_wrong_is_said_at_each_field_and_what_was_typed_is_kept() 
     assert field(page, "name")["value"] == "fine"
     # A field that is wrong is shown for whatever kind.
     shown = [given["data-kinds"] for given in page.having("data-kinds")]
-    assert shown == ["batch", "parallel"]
+    assert shown == ["batch", "parallel", "parallel"]
 
 
 async def test_without_a_command_the_other_fields_are_looked_at_too() -> None:
