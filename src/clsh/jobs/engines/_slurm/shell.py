@@ -9,7 +9,7 @@ attempt, made by its owner:
     job            Slurm's id, written when sbatch has told it
     claim/         made once, by the script, a cancel, or a refusal: who made it decides
     claim/by       Slurm's id, node and time of the script that runs
-    claim/status   `ended TIME STATUS`, `refused TIME WORDS`, `cancelled TIME`
+    claim/status   `ended TIME STATUS`, `refused TIME WORDS`, `cancelled TIME`, `lost TIME`
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class Kept:
 
     `is_busy`: it is being submitted. `job` is Slurm's id as sbatch told it, `runs` that of the
     script that claimed it. `is_claimed`: it will never be started again. `kind` of
-    its status is "", `ended`, `refused` or `cancelled`, told at `at` by the node's clock.
+    its status is "", `ended`, `refused`, `cancelled` or `lost`, told at `at` by the node's clock.
     """
 
     is_busy: bool = False
