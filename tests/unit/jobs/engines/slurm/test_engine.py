@@ -266,6 +266,15 @@ async def test_what_slurm_requeued_by_itself_is_lost_and_not_done(fake: FakeSlur
     assert report.phase == "lost"
 
 
+async def test_the_end_of_what_slurm_will_run_again_is_told_at_once(fake: FakeSlurm) -> None:
+    engine = fake.engine()
+    await engine.start(launch(ID, "sh", "-c", "exit 5"))
+    fake.runs(1)
+    fake.becomes(1, "PENDING", "BeginTime")
+    async with running(engine) as heard:
+        assert (await heard.until("ended")).status == 5
+
+
 async def test_another_copy_does_not_say_that_the_first_is_lost(fake: FakeSlurm) -> None:
     engine = fake.engine()
     await engine.start(launch())
