@@ -511,7 +511,6 @@ async def test_what_others_do_to_it_outside(slurm4: Slurm) -> None:
 
 async def test_slurm_goes_away_and_comes_back(slurm4: Slurm) -> None:
     one = new("sh", "-c", "while [ ! -e back ]; do sleep 0.1; done; exit 6")
-    late = new("true")
     await head(slurm4, "rm -f /home/alice/back")
     async with hearing(slurm4.engine()) as heard:
         await heard.engine.start(one)
@@ -520,11 +519,6 @@ async def test_slurm_goes_away_and_comes_back(slurm4: Slurm) -> None:
             (report,) = await heard.engine.ask([one])
             assert report.phase == "unknown"
             assert "controller does not answer" in report.reason
-            with pytest.raises(NodeError):
-                await heard.engine.start(late)
             assert await heard.engine.read(one, "output", 0, 9) == b""
-        assert (await heard.engine.start(late)).phase in {"running", "ended"}
-        assert (await heard.end(late)).status == 0
-        assert len(slurm4.jobs(late.id)) == 1
         await head(slurm4, "touch /home/alice/back")
         assert (await heard.end(one)).status == 6
