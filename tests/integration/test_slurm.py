@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import re
 import secrets
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from clsh.base.errors import NodeError
 from tests.support.slurm import Slurm, launch
+from tests.support.slurm_rows import HOME, ROWS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -162,6 +164,28 @@ async def test_every_field_of_the_form(slurm4: Slurm) -> None:
     assert "alice" in files.splitlines()[-1]
 
 
+async def test_scontrol_shows_every_field(slurm4: Slurm) -> None:
+    jobs = {name: new("true", **row.fields) for name, row in ROWS.items()}
+    engine = slurm4.engine()
+    await head(slurm4, f"touch {HOME}/.profile")
+    reports = await asyncio.gather(*(engine.start(one) for one in jobs.values()))
+    assert {report.phase for report in reports} == {"running"}, reports
+    lines = (await head(slurm4, "scontrol -o -a show job")).splitlines()
+    wrong: dict[str, tuple[str, str | None]] = {}
+    for name, one in jobs.items():
+        (line,) = [text for text in lines if f" Comment={one.id} " in text]
+        # While a job waits the number of nodes is a range.
+        line = re.sub(r"( NumNodes=(\d+))-\2 ", r"\1 ", line)
+        shown = dict(re.findall(r"(\S+?)=(\S*)", line))
+        for key, value in ROWS[name].shows.items():
+            if shown.get(key) != value.replace("JOB", str(one.job)):
+                wrong[f"{name}: {key}"] = value, shown.get(key)
+    assert wrong == {}
+    await asyncio.to_thread(slurm4.wait_for, "squeue -h", lambda text: not text.strip(), WAIT_S)
+    ends = await engine.ask(list(jobs.values()))
+    assert {report.phase for report in ends} == {"ended"}, ends
+
+
 async def test_many_tasks_of_two_users(slurm4: Slurm) -> None:
     fields: dict[str, Any] = {"kind": "batch", "array": tuple(range(12))}
     tasks = [new("sh", "-c", f"exit {task}", task=task, **fields) for task in range(12)]
@@ -286,7 +310,7 @@ async def test_cancel_ends_all_of_it(slurm4: Slurm) -> None:
         ({"partition": "nosuch"}, {}, "invalid partition specified: nosuch"),
         ({}, {"memory": 1 << 40}, "Memory specification can not be satisfied"),
         ({}, {"slots": 8}, "CPU count per node can not be satisfied"),
-        ({}, {"gpus": 1}, "Requested node configuration is not available"),
+        ({}, {"gpus": 3}, "Requested node configuration is not available"),
         ({}, {"nodes": ("node9",)}, "Slurm has no node node9"),
         ({}, {"directory": "/nowhere"}, "directory /nowhere cannot be entered on node"),
         ({}, {"output": "/nowhere/out"}, "cannot be opened on node"),
@@ -443,6 +467,48 @@ async def test_a_status_outlives_slurms_memory(slurm4: Slurm) -> None:
     ]
 
 
+async def test_slurm_forgets_by_itself_while_nobody_looks(slurm4: Slurm) -> None:
+    """No slurmdbd: what it knew is gone after MinJobAge, what the spool says is not."""
+    done, gone = new("sh", "-c", "exit 42"), new("true")
+    before = slurm4.engine()
+    with slurm4.short_memory():
+        for one in (done, gone):
+            await before.start(one)
+        for one in (done, gone):
+            await asyncio.to_thread(slurm4.wait_for_status, one.id, WAIT_S)
+        forgotten = "scontrol -o show job"
+        await asyncio.to_thread(
+            slurm4.wait_for, forgotten, lambda text: "Comment=q" not in text, WAIT_S
+        )
+    await head(slurm4, f"rm /home/alice/.clsh/slurm/{gone.id}/claim/status")
+    reports = await slurm4.engine().ask([done, gone])
+    assert [(one.phase, one.status) for one in reports] == [("ended", 42), ("lost", None)]
+    assert "no longer knows job" in reports[1].reason
+
+
+async def test_what_others_do_to_it_outside(slurm4: Slurm) -> None:
+    """A scancel by an administrator is told; a forced requeue starts nothing again."""
+    one = new("sh", "-c", "echo ran >>outside; sleep 1000")
+    two = new("sleep", "1000")
+    await head(slurm4, "rm -f /home/alice/outside")
+    foreign = "runuser -u bob -- sbatch --parsable -D /tmp -o /dev/null --wrap 'sleep 1000'"
+    other = (await head(slurm4, foreign)).strip()
+    async with hearing(slurm4.engine()) as heard:
+        for each in (one, two):
+            await heard.engine.start(each)
+            await heard.runs(each)
+        await head(slurm4, f"scancel {slurm4.job(two.id)['JobId']}")
+        assert ((await heard.end(two)).signal, heard.last[two.id].reason) == ("TERM", "cancelled")
+        number = slurm4.job(one.id)["JobId"]
+        await head(slurm4, f"scontrol update JobId={number} Requeue=1")
+        await head(slurm4, f"scontrol requeue {number}")
+        ended = await heard.end(one)
+        assert (ended.phase, ended.status) in {("ended", None), ("lost", None)}
+        assert set(heard.last) == {one.id, two.id}
+        assert other in await head(slurm4, "squeue -h -o %A -t R")
+    assert await head(slurm4, "cat /home/alice/outside") == "ran\n"
+
+
 async def test_slurm_goes_away_and_comes_back(slurm4: Slurm) -> None:
     one = new("sh", "-c", "while [ ! -e back ]; do sleep 0.1; done; exit 6")
     await head(slurm4, "rm -f /home/alice/back")
@@ -452,5 +518,7 @@ async def test_slurm_goes_away_and_comes_back(slurm4: Slurm) -> None:
         with slurm4.without_controller():
             (report,) = await heard.engine.ask([one])
             assert report.phase == "unknown"
+            assert "controller does not answer" in report.reason
+            assert await heard.engine.read(one, "output", 0, 9) == b""
         await head(slurm4, "touch /home/alice/back")
         assert (await heard.end(one)).status == 6

@@ -1,6 +1,7 @@
 """Slurm's commands as shell scripts over a directory, to have them fail as they seldom do.
 
-Nothing is run by itself: a test says what became of a job, or runs its script.
+Nothing is run by itself: a test says what became of a job, or runs its script; after `lives`
+jobs run at once, as they would on a node.
 """
 
 from __future__ import annotations
@@ -62,6 +63,59 @@ for job; do echo "CANCELLED|None|$USER||$(cut -d'|' -f5 {at}/job.$job)" >{at}/jo
     "srun": 'if [ "$1" = --mpi=list ]; then echo none; echo pmi2; exit; fi\nshift 3; exec "$@"\n',
 }
 
+# A runner is the leader of a session, in which all of its job is. Of a scancel and a runner
+# that begins one sees what the other has written.
+_LIVES = {
+    "sbatch-after": """\
+in=/dev/null
+for word; do
+    case $word in
+    --chdir=*) dir=${{word#*=}} ;;
+    --input=*) in=${{word#*=}} ;;
+    --output=*) out=${{word#*=}} err=$out ;;
+    esac
+done
+for word; do case $word in --error=*) err=${{word#*=}} ;; esac; done
+real() {{ echo "$1" | sed 's/%N/node1/g; s/%%/%/g'; }}
+setsid sh {at}/runner $n "$dir" "$(real "$in")" "$(real "$out")" "$(real "$err")" \
+    >/dev/null 2>&1 </dev/null 9>&- &
+""",
+    "runner": """\
+n=$1 token=$(cut -d'|' -f5 {at}/job.$1)
+state() {{
+    echo "$1|None|$USER|node1|$token" >{at}/new.$n
+    mv {at}/new.$n {at}/job.$n
+}}
+trap : TERM
+echo $$ >{at}/pid.$n
+[ ! -e {at}/cancelled.$n ] || {{ rm {at}/pid.$n; state CANCELLED; exit; }}
+state RUNNING
+cd "$2" 2>/dev/null || cd /tmp
+export SLURM_JOB_ID=$n SLURMD_NODENAME=node1 PATH={at}/bin:$PATH
+: >"$4"
+: >"$5"
+sh {at}/script.$n <"$3" >>"$4" 2>>"$5" &
+script=$!
+[ ! -e {at}/cancelled.$n ] || pkill -TERM -s $$
+while :; do
+    wait $script
+    code=$?
+    kill -0 $script 2>/dev/null || break
+done
+rm {at}/pid.$n
+echo $code:0 >{at}/end.$n
+[ $code = 0 ] && state COMPLETED || state FAILED
+[ ! -e {at}/cancelled.$n ] || state CANCELLED
+""",
+    "scancel-before": """\
+for job; do
+    touch {at}/cancelled.$job
+    [ ! -e {at}/pid.$job ] || pkill -TERM -s $(cat {at}/pid.$job)
+done
+exit 0
+""",
+}
+
 
 class FakeSlurm:
     """The commands, in `at/bin`; `engine` uses them as who runs the tests."""
@@ -87,6 +141,16 @@ class FakeSlurm:
                 {"host": "local://", "path": str(self.at / "bin"), **settings},
             )
         )
+
+    def lives(self) -> None:
+        """Run all jobs from now on."""
+        for name, text in _LIVES.items():
+            (self.at / name).write_text(text.format(at=self.at))
+
+    def end_all(self) -> None:
+        """End what still runs."""
+        for file in self.at.glob("pid.*"):
+            subprocess.run(["pkill", "-KILL", "-s", file.read_text().strip()], check=False)
 
     def breaks(self, when: str, text: str) -> None:
         """Have a command (`sbatch-before`, `sbatch-after`, ...) do something more."""

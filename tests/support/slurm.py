@@ -69,7 +69,7 @@ MessageTimeout=4
 SlurmctldTimeout=60
 SlurmdTimeout=60
 MailProg=/bin/true
-NodeName={nodes} CPUs=4 RealMemory=2000 State=UNKNOWN
+NodeName={nodes} CPUs=4 RealMemory=2000 Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 PartitionName=short Nodes=node1 MaxTime=5 State=UP
 """
@@ -84,6 +84,7 @@ runuser -u munge -- munged --force --socket=$PWD/socket --key-file=$PWD/key --pi
     --log-file=$PWD/log --seed-file=$PWD/seed --num-threads=1
 mkdir -p /etc/slurm
 cp {folder}/slurm.conf /etc/slurm/slurm.conf
+printf "Name=gpu File=/dev/%s\\n" null zero >/etc/slurm/gres.conf
 echo CgroupPlugin=cgroup/v1 >/etc/slurm/cgroup.conf
 """
 
@@ -136,6 +137,10 @@ class Slurm:
             time.sleep(0.05)
         return text
 
+    def wait_for_status(self, id_: str, wait_s: float = START_S) -> None:
+        """Wait until the script of one of alice's attempts has left its status."""
+        self.wait_for(f"cat /home/alice/.clsh/slurm/{id_}/claim/status", bool, wait_s)
+
     def stop(self) -> None:
         """End all of it, so that it can be started again."""
         for name in self.demo.names:
@@ -160,6 +165,19 @@ class Slurm:
         """Have Slurm forget all jobs, as it does some time after they have ended."""
         with self.without_controller("-c"):
             pass
+
+    @contextlib.contextmanager
+    def short_memory(self) -> Iterator[None]:
+        """Slurm forgets jobs 2 s after their end, as it does by itself."""
+        self._keep_for(2)
+        try:
+            yield
+        finally:
+            self._keep_for(300)
+
+    def _keep_for(self, seconds: int) -> None:
+        line = f"sed -i s/^MinJobAge=.*/MinJobAge={seconds}/ /etc/slurm/slurm.conf"
+        self.head(f"{line} && scontrol reconfigure")
 
     def engine(self, user: str = "root", spool: str = "", **settings: object) -> Engine:
         """An engine whose submit host is the head, logged in as `user`."""

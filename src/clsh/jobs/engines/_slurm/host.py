@@ -26,6 +26,7 @@ OPEN_S = 10.0
 MOST = 64 << 20
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._@-]{0,63}", re.ASCII)
+_AWAY = re.compile(r"[Uu]nable to contact slurm controller|slurm_load_jobs error: .*ontact")
 # Nothing of the login's own environment reaches a job but where programs are.
 _CLEAN = (
     'p=$3${3:+:}$PATH; set -- "$1" env -i HOME="$2" USER="$1" LOGNAME="$1" SHELL=/bin/sh PATH="$p" '
@@ -35,7 +36,6 @@ _OTHER = _CLEAN + 'exec runuser -u "$u" -- "$@"'
 _SELF = _CLEAN + 'exec "$@"'
 _FACTS = """\
 command -v sbatch >/dev/null || { echo "there is no sbatch on the PATH" >&2; exit 1; }
-echo "login $(id -un)"
 for mpi in $(srun --mpi=list 2>&1 | tr -d '\\t'); do echo "mpi $mpi"; done
 sinfo -h -a -o "$1"
 """
@@ -51,9 +51,8 @@ class OwnerError(NodeError):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Who logs in, and what Slurm has; `mpi` are the names that `srun --mpi` takes."""
+    """What Slurm has; `mpi` are the names that `srun --mpi` takes."""
 
-    login: str
     partitions: tuple[str, ...]
     nodes: tuple[str, ...]
     mpi: frozenset[str]
@@ -71,6 +70,7 @@ class Host:
         self._transport = transport
         self._path = path
         self._facts: Facts | None = None
+        self._name = ""
         self._homes: dict[str, str] = {}
         self._asking = asyncio.Lock()
 
@@ -81,9 +81,16 @@ class Host:
                 self._facts = await self._learn()
             return self._facts
 
+    async def login(self) -> str:
+        """Return who logs in; Slurm itself is not asked, so that output is read without it."""
+        async with self._asking:
+            if not self._name:
+                self._name = (await self.run("id -un", 10)).strip()
+            return self._name
+
     async def home(self, owner: str) -> str:
         """Return the home of a user; raises OwnerError for one whose jobs cannot be run."""
-        login = (await self.facts()).login
+        login = await self.login()
         if login not in {"root", owner}:
             raise OwnerError(
                 self.node.name,
@@ -102,7 +109,7 @@ class Host:
     async def run_as(self, owner: str, program: str, deadline_s: float) -> bytes:
         """Run a program as a user and return its output."""
         home = await self.home(owner)
-        login = (await self.facts()).login
+        login = await self.login()
         line = in_sh(_SELF if login == owner else _OTHER, owner, home, self._path)
         return await self._bytes(line, program, deadline_s)
 
@@ -112,17 +119,15 @@ class Host:
         return await self._run(in_sh('exec /bin/sh -s "$@"', *args), before + program, deadline_s)
 
     async def _learn(self) -> Facts:
-        login, mpi, rest = "", set[str](), list[str]()
+        mpi, rest = set[str](), list[str]()
         for line in (await self.run(_FACTS, 30, parse.SINFO)).splitlines():
             kind, _, value = line.partition(" ")
-            if kind == "login":
-                login = value
-            elif kind == "mpi":
+            if kind == "mpi":
                 mpi.add(value)
             else:
                 rest.append(line)
         partitions, nodes = parse.sinfo("\n".join(rest))
-        return Facts(login, tuple(partitions), tuple(nodes), frozenset(mpi))
+        return Facts(tuple(partitions), tuple(nodes), frozenset(mpi))
 
     async def _run(self, line: str, program: str, deadline_s: float) -> str:
         return (await self._bytes(line, program, deadline_s)).decode(errors="replace")
@@ -143,6 +148,8 @@ class Host:
             ) from None
         if exit_.code != 0:
             words = " ".join(bytes(said.stderr).decode(errors="replace").split())
+            if _AWAY.search(words):
+                words = tr("Slurm's controller does not answer: {words}", words=words)
             raise NodeError(self.node.name, words[:2000] or f"status {exit_.code}")
         return bytes(said.stdout)
 

@@ -53,6 +53,10 @@ def judge(evidence: Evidence, ends: Mapping[int, Ended]) -> Report:
     if kept is not None and kept.kind == "cancelled":
         why = tr("cancelled before it started")
         return Report(evidence.id, "ended", _at(evidence), signal="TERM", reason=why)
+    if kept is not None and kept.kind == "lost":
+        why = tr("Slurm requeued it by itself; it was not run a second time")
+        nodes = (kept.node,) if kept.node else ()
+        return Report(evidence.id, "lost", _at(evidence), reason=why, nodes=nodes)
     if seen is None:
         return _forgotten(evidence)
     if not seen.lives:
@@ -192,7 +196,8 @@ def _by_slurm(evidence: Evidence, seen: Seen, ended: Ended | None) -> Report:
     """Judge by Slurm's own words what left no status: it never began, or was killed."""
     if seen.reason == "BadConstraints":
         return Report(evidence.id, "refused", evidence.now, reason=reason_words(seen.reason))
-    if ended is None:
+    is_half = evidence.kept is not None and evidence.kept.is_claimed and not evidence.kept.runs
+    if ended is None or is_half:
         why = tr("Slurm says {state}, and it left no status", state=seen.state)
         return Report(evidence.id, "lost", evidence.now, reason=why, nodes=seen.nodes)
     if ended.signal == _NOT_OPENED and not (evidence.kept and evidence.kept.is_claimed):

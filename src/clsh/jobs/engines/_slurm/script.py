@@ -1,7 +1,9 @@
 """The script that Slurm runs on the first node of an attempt. Pure text.
 
 It claims the attempt before it does anything: should Slurm ever have two copies of one id,
-the second does nothing. It leaves how the attempt ended in the spool, since Slurm forgets.
+the second does nothing. Should Slurm requeue one all the same, its second run says that the
+first was lost, for Slurm then calls it completed. It leaves how the attempt ended in the
+spool, since Slurm forgets.
 """
 
 from __future__ import annotations
@@ -21,17 +23,21 @@ _BEGIN = """\
 #!/bin/sh
 clsh_at={folder}
 clsh_in={directory}
+clsh_put() {{
+    printf '%s\\n' "$2" >"$clsh_at/claim/$1.new" && mv "$clsh_at/claim/$1.new" "$clsh_at/claim/$1"
+}}
 if ! mkdir -m 700 "$clsh_at/claim" 2>/dev/null; then
     if [ -d "$clsh_at/claim" ]; then
         echo "clsh: $SLURM_JOB_ID is a second copy of {id}, or it was cancelled: nothing is run" >&2
+        {{ read -r clsh_by clsh_rest <"$clsh_at/claim/by"; }} 2>/dev/null
+        if [ "$clsh_by" = "$SLURM_JOB_ID" ] && [ ! -e "$clsh_at/claim/status" ]; then
+            clsh_put status "lost $(date +%s)"
+        fi
         exit 0
     fi
     echo "clsh: $clsh_at cannot be written on $SLURMD_NODENAME: is it on a shared disk?" >&2
     exit 126
 fi
-clsh_put() {{
-    printf '%s\\n' "$2" >"$clsh_at/claim/$1.new" && mv "$clsh_at/claim/$1.new" "$clsh_at/claim/$1"
-}}
 clsh_refuse() {{
     clsh_put status "refused $(date +%s) $1"
     exit 126

@@ -9,7 +9,7 @@ attempt, made by its owner:
     job            Slurm's id, written when sbatch has told it
     claim/         made once, by the script, a cancel, or a refusal: who made it decides
     claim/by       Slurm's id, node and time of the script that runs
-    claim/status   `ended TIME STATUS`, `refused TIME WORDS`, `cancelled TIME`
+    claim/status   `ended TIME STATUS`, `refused TIME WORDS`, `cancelled TIME`, `lost TIME`
 """
 
 from __future__ import annotations
@@ -174,6 +174,11 @@ def show(spool: str, id_: str, file: Named, offset: int, limit: int) -> str:
     return _program(spool, _READ, [("show", id_, str(offset), str(limit), *file.pieces)])
 
 
+def forget(spool: str, ids: Iterable[str]) -> str:
+    """Return the program that deletes what the spool has of attempts."""
+    return _program(spool, "", (("rm -rf --", f"{spool}/{id_}") for id_ in ids))
+
+
 def _program(spool: str, functions: str, calls: Iterable[Sequence[str]]) -> str:
     lines = [" ".join([name, *(word(one, "") for one in args)]) for name, *args in calls]
     return "\n".join([_COMMON.format(spool=word(spool, "spool")) + functions, *lines, ""])
@@ -185,7 +190,7 @@ class Kept:
 
     `is_busy`: it is being submitted. `job` is Slurm's id as sbatch told it, `runs` that of the
     script that claimed it. `is_claimed`: it will never be started again. `kind` of
-    its status is "", `ended`, `refused` or `cancelled`, told at `at` by the node's clock.
+    its status is "", `ended`, `refused`, `cancelled` or `lost`, told at `at` by the node's clock.
     """
 
     is_busy: bool = False

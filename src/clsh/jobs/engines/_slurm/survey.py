@@ -145,8 +145,11 @@ def _report(evidence: Evidence, ends: Mapping[int, Ended], blind: str) -> Report
 
 
 def _is_open(seens: Mapping[tuple[str, str], Sequence[Seen]], launch: Launch) -> bool:
+    """Tell whether its spool may say how it ended; one with a time to begin was requeued."""
     some = seens.get((launch.owner, launch.id), ())
-    return not any(seen.lives and seen.state != "COMPLETING" for seen in some)
+    return not any(
+        seen.lives and seen.state != "COMPLETING" and seen.reason != "BeginTime" for seen in some
+    )
 
 
 def _error_file(launch: Launch, home: str, spool: str) -> Named:

@@ -165,7 +165,8 @@ async def test_a_controller_that_is_away(fake: FakeSlurm) -> None:
     assert (await engine.start(launch())).phase == "running"
     fake.breaks("squeue-before", "echo 'slurm_load_jobs error: Unable to contact' >&2; exit 1")
     (report,) = await engine.ask([launch()])
-    assert (report.phase, report.reason) == ("unknown", "slurm_load_jobs error: Unable to contact")
+    assert report.phase == "unknown"
+    assert report.reason.endswith("answer: slurm_load_jobs error: Unable to contact")
     with pytest.raises(NodeError, match="Unable to contact"):
         await engine.cancel(launch())
 
@@ -246,6 +247,61 @@ async def test_a_second_copy_does_nothing(fake: FakeSlurm, tmp_path: Path) -> No
     assert copy.returncode == 0
     assert "a second copy" in copy.stderr
     assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+async def test_what_slurm_requeued_by_itself_is_lost_and_not_done(fake: FakeSlurm) -> None:
+    """Its second run does nothing and ends well, which is not how the job ended."""
+    engine = fake.engine()
+    await engine.start(launch())
+    claim = fake.of(ID) / "claim"
+    claim.mkdir()
+    (claim / "by").write_text("1 node1 1500\n")  # its node failed
+    assert fake.runs(1).returncode == 0
+    fake.ends(1, "COMPLETED", "0:0")
+    (report,) = await engine.ask([launch()])
+    assert (report.phase, report.nodes) == ("lost", ("node1",))
+    assert "requeued it by itself" in report.reason
+    fake.forgets(1)
+    (report,) = await engine.ask([launch()])
+    assert report.phase == "lost"
+
+
+async def test_the_end_of_what_slurm_will_run_again_is_told_at_once(fake: FakeSlurm) -> None:
+    engine = fake.engine()
+    await engine.start(launch(ID, "sh", "-c", "exit 5"))
+    fake.runs(1)
+    fake.becomes(1, "PENDING", "BeginTime")
+    async with running(engine) as heard:
+        assert (await heard.until("ended")).status == 5
+
+
+async def test_another_copy_does_not_say_that_the_first_is_lost(fake: FakeSlurm) -> None:
+    engine = fake.engine()
+    await engine.start(launch())
+    claim = fake.of(ID) / "claim"
+    claim.mkdir()
+    (claim / "by").write_text("2 node1 1500\n")
+    assert fake.runs(1).returncode == 0
+    assert not (claim / "status").exists()
+
+
+async def test_output_is_read_while_the_controller_is_away(fake: FakeSlurm) -> None:
+    before = fake.engine()
+    await before.start(launch(ID, "echo", "hi"))
+    fake.runs(1)
+    away = "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1"
+    (fake.at / "bin/sinfo").write_text(f"#!/bin/sh\n{away}\n")
+    fake.breaks("squeue-before", away)
+    engine = fake.engine()
+    assert await engine.read(launch(ID), "error", 0, 9) == b""
+    (ended,) = await engine.ask([launch()])
+    assert (ended.phase, ended.status) == ("ended", 0)
+    other = launch("q1-13.0.1")
+    (report,) = await engine.ask([other])
+    assert report.phase == "unknown"
+    assert report.reason.startswith("Slurm's controller does not answer: ")
+    with pytest.raises(NodeError, match="controller does not answer"):
+        await engine.start(other)
 
 
 async def test_a_spool_that_the_node_does_not_see(fake: FakeSlurm) -> None:
@@ -551,3 +607,20 @@ def test_there_is_no_way() -> None:
 def test_it_complains(fake: FakeSlurm) -> None:
     assert fake.engine().complaints(launch(metric="queue").request)
     assert not fake.engine().complaints(launch(metric="load").request)
+
+
+async def test_what_has_ended_is_forgotten_and_what_lives_is_not(fake: FakeSlurm) -> None:
+    engine = fake.engine()
+    over, lives, never = launch(), launch("q1-13.0.1"), launch("q1-14.0.1")
+    await engine.start(over)
+    await engine.start(lives)
+    fake.runs(1)
+    fake.ends(1, "COMPLETED", "0:0")
+    for _ in range(2):
+        await engine.forget([over, lives, never])
+        assert (fake.of(over.id).exists(), fake.of(lives.id).exists()) == (False, True)
+    await engine.forget([])
+    fake.breaks("squeue-before", "echo away >&2; exit 1")
+    with pytest.raises(NodeError, match="away"):
+        await engine.forget([lives])
+    assert fake.of(lives.id).exists()

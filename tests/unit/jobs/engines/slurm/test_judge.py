@@ -198,3 +198,10 @@ def test_a_reason_in_words(reason: str, word: str) -> None:
     said = reason_words(reason)
     assert word in said
     assert reason in said
+
+
+def test_a_claim_of_nobody_is_no_success() -> None:
+    """The node failed between the claim and its `by`, and the second run did nothing."""
+    half = Kept(job=7, is_claimed=True)
+    assert judged(seen("COMPLETED"), half, Ended(0, 0)).phase == "lost"
+    assert judged(seen("COMPLETED"), RAN, Ended(0, 0)).status == 0
