@@ -1,0 +1,90 @@
+"""What every scheduler is asked in the same way, so that they can take turns."""
+
+from __future__ import annotations
+
+import resource
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+LIMIT_S = 120.0
+
+
+class Contestant(Protocol):
+    """One scheduler, running and idle.
+
+    What it cannot do it answers with None. A way to submit is `array` (one request of many
+    tasks), `batch` (many jobs in one request), `singly` (over a connection that is kept) or
+    `command` (a process for each, as a person does).
+    """
+
+    name: str
+    count: int
+    """How many jobs take it some seconds."""
+
+    def prepare(self) -> None:
+        """Make it ready for the turns that follow; not measured."""
+        ...
+
+    def dispatch(self, count: int, way: str) -> float | None:
+        """Submit so many `true`, and return the seconds until all have ended."""
+        ...
+
+    def start(self, way: str) -> float | None:
+        """Submit one job, and return the seconds until it said the time."""
+        ...
+
+    def submit(self, count: int, way: str) -> float | None:
+        """Submit so many jobs that do not run, and return the seconds until all are taken."""
+        ...
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds of its daemons and nodes so far."""
+        ...
+
+
+def clients_cpu_s() -> float:
+    """Return the CPU seconds of the bench itself and of the commands that it ran."""
+    both = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(one.ru_utime + one.ru_stime for one in both)
+
+
+def told_at(file: Path) -> float:
+    """Wait for a file with the output of `date +%s.%N`, remove it, and return what it says."""
+    ends = time.monotonic() + LIMIT_S
+    while time.monotonic() < ends:
+        text = file.read_text() if file.exists() else ""
+        if text.endswith("\n"):
+            file.unlink()
+            return float(text)
+        time.sleep(0.005)
+    raise SystemExit(f"bench: no job wrote {file.name} within {LIMIT_S:g} s")
+
+
+def until(is_so: Callable[[], bool], what: str, every_s: float) -> None:
+    """Look again and again until it is so."""
+    ends = time.monotonic() + LIMIT_S
+    while not is_so():
+        if time.monotonic() > ends:
+            raise SystemExit(f"bench: {what}: not within {LIMIT_S:g} s")
+        time.sleep(every_s)
+
+
+def in_turns(
+    some: Sequence[Contestant],
+    rounds: int,
+    once: Callable[[Contestant], Mapping[str, float | None]],
+) -> dict[str, dict[str, list[float]]]:
+    """Let all take turns, the first one changing; return the figures by contestant and what."""
+    found: dict[str, dict[str, list[float]]] = {one.name: {} for one in some}
+    for number in range(rounds):
+        at = number % len(some)
+        for one in [*some[at:], *some[:at]]:
+            one.prepare()
+            for what, value in once(one).items():
+                if value is not None:
+                    found[one.name].setdefault(what, []).append(value)
+    return found
