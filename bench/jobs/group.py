@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from bench.jobs import dispatch, hyperqueue, ours, slurm, spooler
+from bench.jobs import dispatch, history, hyperqueue, ours, slurm, spooler
 from bench.jobs.ground import ground
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from bench.tools import Tools
 
 _IN_TURNS: dict[str, Callable[..., list[str]]] = {"dispatch": dispatch.lines}
-PARTS = (*_IN_TURNS,)
+_ALONE: dict[str, Callable[..., Iterator[list[str]]]] = {"history": history.lines}
+PARTS = (*_IN_TURNS, *_ALONE)
 PEERS = ("clsh", "slurm", "tsp", "hyperqueue")
 
 
@@ -30,6 +31,9 @@ def run(tools: Tools, *, quick: bool, parts: Sequence[str] = PARTS) -> Iterator[
                 some = _contestants(place, tools.only or PEERS, contest)
                 for part in turns:
                     yield _IN_TURNS[part](some, quick=quick)
+        for part in parts:
+            if part in _ALONE:
+                yield from _ALONE[part](place, quick=quick)
 
 
 def _contestants(

@@ -157,14 +157,18 @@ class Line:
 
     def ask(self, path: str, body: object = None) -> bytes:
         """Return what it answers; SystemExit when it refuses."""
+        status, data = self.answer(path, body)
+        if status >= 400:
+            raise SystemExit(f"bench: {path}: {status} {data[:300]!r}")
+        return data
+
+    def answer(self, path: str, body: object = None) -> tuple[int, bytes]:
+        """Return the status and the text of what it answers."""
         sent = None if body is None else json.dumps(body).encode()
         headers = {} if sent is None else {"Content-Type": "application/json"}
         self._http.request("GET" if sent is None else "POST", path, sent, headers)
         answer = self._http.getresponse()
-        data = answer.read()
-        if answer.status >= 400:
-            raise SystemExit(f"bench: {path}: {answer.status} {data[:300]!r}")
-        return data
+        return answer.status, answer.read()
 
     def submit(self, requests: Sequence[Mapping[str, object]]) -> list[int]:
         """Submit jobs of alice's at once, and return their numbers."""
