@@ -76,7 +76,7 @@ def until(is_so: Callable[[], bool], what: str, every_s: float) -> None:
 def in_turns(
     some: Sequence[Contestant],
     rounds: int,
-    once: Callable[[Contestant], Mapping[str, float | None]],
+    once: Callable[[Contestant], Mapping[str, Sequence[float]]],
 ) -> dict[str, dict[str, list[float]]]:
     """Let all take turns, the first one changing; return the figures by contestant and what."""
     found: dict[str, dict[str, list[float]]] = {one.name: {} for one in some}
@@ -84,7 +84,6 @@ def in_turns(
         at = number % len(some)
         for one in [*some[at:], *some[:at]]:
             one.prepare()
-            for what, value in once(one).items():
-                if value is not None:
-                    found[one.name].setdefault(what, []).append(value)
+            for what, values in once(one).items():
+                found[one.name].setdefault(what, []).extend(values)
     return found

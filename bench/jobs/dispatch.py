@@ -55,17 +55,17 @@ def lines(some: Sequence[Contestant], *, quick: bool) -> list[str]:
     )
 
 
-def _once(one: Contestant, *, quick: bool) -> dict[str, float | None]:
+def _once(one: Contestant, *, quick: bool) -> dict[str, list[float]]:
     """Return a rate for each way, and the CPU seconds of a job that is no task of an array."""
     count = _count(one, quick=quick)
-    found: dict[str, float | None] = {}
+    found: dict[str, list[float]] = {}
     for what, ways in _WAYS.items():
         spent_s = one.cpu_s() + contestant.clients_cpu_s()
         took_s = next((took for way in ways if (took := one.dispatch(count, way))), None)
         spent_s = one.cpu_s() + contestant.clients_cpu_s() - spent_s
-        found[what] = None if took_s is None else count / took_s
         if took_s is not None:
-            found.setdefault(_CPU, spent_s / count)
+            found[what] = [count / took_s]
+            found.setdefault(_CPU, [spent_s / count])
     return found
 
 

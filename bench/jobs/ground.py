@@ -73,7 +73,7 @@ def ground(root: Path) -> Iterator[Ground]:
     # A disk: /tmp may be memory, where a commit costs nothing.
     folder = Path.cwd() / f"build/bench-jobs-{os.getpid()}"
     folder.mkdir(parents=True)
-    (root / "demo").mkdir()
+    (root / "demo").mkdir(exist_ok=True)
     found = Ground(root, folder)
     try:
         found.cluster.up(found.names)

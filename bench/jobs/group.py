@@ -5,7 +5,17 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from bench.jobs import dispatch, history, hyperqueue, ours, slurm, spooler
+from bench.jobs import (
+    dispatch,
+    history,
+    hyperqueue,
+    ours,
+    reattaching,
+    slurm,
+    spooler,
+    starting,
+    submitting,
+)
 from bench.jobs.ground import ground
 
 if TYPE_CHECKING:
@@ -15,8 +25,15 @@ if TYPE_CHECKING:
     from bench.jobs.ground import Ground
     from bench.tools import Tools
 
-_IN_TURNS: dict[str, Callable[..., list[str]]] = {"dispatch": dispatch.lines}
-_ALONE: dict[str, Callable[..., Iterator[list[str]]]] = {"history": history.lines}
+_IN_TURNS: dict[str, Callable[..., list[str]]] = {
+    "dispatch": dispatch.lines,
+    "starting": starting.lines,
+    "submitting": submitting.lines,
+}
+_ALONE: dict[str, Callable[..., Iterator[list[str]]]] = {
+    "history": history.lines,
+    "reattaching": reattaching.lines,  # the last one: it leaves the nodes full
+}
 PARTS = (*_IN_TURNS, *_ALONE)
 PEERS = ("clsh", "slurm", "tsp", "hyperqueue")
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _CL = Path(sys.executable).parent / "cl"
 _LIMIT_S = 120.0
 _ENDS_S = 10.0
+_IDLE_S = 2.0
 _CONFIG = """
 [manager]
 listen = "127.0.0.1:0"
@@ -143,14 +144,25 @@ def running(ground: Ground, name: str, login: str, slots: int = SLOTS) -> Iterat
         manager.stop()
 
 
-class Line:
-    """A connection to a manager that is kept; the kernel says that root asks."""
+class _Http(HTTPConnection):
+    """HTTP over a Unix socket."""
 
     def __init__(self, path: Path) -> None:
-        self._http = HTTPConnection("localhost", timeout=_LIMIT_S)
-        self._http.sock = socket.socket(socket.AF_UNIX)
-        self._http.sock.settimeout(_LIMIT_S)
-        self._http.sock.connect(str(path))
+        super().__init__("localhost", timeout=_LIMIT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(_LIMIT_S)
+        self.sock.connect(str(self._path))
+
+
+class Line:
+    """A connection to a manager that is kept as long as it is used; to the kernel root asks."""
+
+    def __init__(self, path: Path) -> None:
+        self._http = _Http(path)
+        self._used = 0.0
 
     def close(self) -> None:
         self._http.close()
@@ -166,9 +178,13 @@ class Line:
         """Return the status and the text of what it answers."""
         sent = None if body is None else json.dumps(body).encode()
         headers = {} if sent is None else {"Content-Type": "application/json"}
+        if time.monotonic() - self._used > _IDLE_S:
+            self._http.close()  # the manager may be about to do so
         self._http.request("GET" if sent is None else "POST", path, sent, headers)
         answer = self._http.getresponse()
-        return answer.status, answer.read()
+        data = answer.read()
+        self._used = time.monotonic()
+        return answer.status, data
 
     def submit(self, requests: Sequence[Mapping[str, object]]) -> list[int]:
         """Submit jobs of alice's at once, and return their numbers."""

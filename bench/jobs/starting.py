@@ -1,0 +1,44 @@
+"""From submitting one job, while nothing else is to do, until it runs: it says the time itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench import table
+from bench.jobs import contestant
+from bench.measure import median
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.jobs.contestant import Contestant
+
+TARGET_S = 0.1
+_WAYS = {"over a kept connection": "singly", "by a command": "command"}
+
+
+def lines(some: Sequence[Contestant], *, quick: bool) -> list[str]:
+    """Return the table."""
+    rounds, turns = (2, 3) if quick else (4, 5)
+    found = contestant.in_turns(some, rounds, lambda one: _once(one, turns))
+    rows: list[list[str]] = []
+    for what in _WAYS:
+        given = [found[one.name].get(what) for one in some]
+        for title, of in (("median", median), ("worst", max)):
+            cells = ["-" if values is None else table.seconds(of(values)) for values in given]
+            rows.append([f"{what}, {title}", table.seconds(TARGET_S), *cells])
+    return table.lines(
+        f"jobs: from submitting one job until it runs, when idle, {rounds * turns} times",
+        ["submit to start", "target", *(one.name for one in some)],
+        rows,
+        "By a command: with the start of `cl submit`, sbatch or tsp itself.",
+    )
+
+
+def _once(one: Contestant, turns: int) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for what, way in _WAYS.items():
+        took = [one.start(way) for _ in range(turns)]
+        if known := [seconds for seconds in took if seconds is not None]:
+            found[what] = known
+    return found
