@@ -18,7 +18,7 @@ from bench.server import Server
 from bench.tools import Tools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 FIGURES = (
     "startup", "fresh", "kept", "output", "memory", "ganglia", "collecting", "manager", "store",
@@ -31,14 +31,15 @@ def _machine() -> str:
     return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {ssh}"
 
 
-def _tables(name: str, tools: Tools, *, quick: bool) -> Iterator[list[str]]:
-    """Yield the tables of a figure; of `GROUP.PART` only that part."""
-    group, _, part = name.partition(".")
-    module = importlib.import_module(f"bench.{group}")
-    tables: Iterator[list[str]] = module.run(
-        tools, quick=quick, **{"parts": [part]} if part else {}
-    )
-    return tables
+def _tables(figures: Sequence[str], tools: Tools, *, quick: bool) -> Iterator[list[str]]:
+    """Yield the tables of some figures; of `FIGURE.PART` only that part."""
+    wanted: dict[str, list[str]] = {}
+    for name in figures:
+        figure, _, part = name.partition(".")
+        wanted.setdefault(figure, []).extend([part] if part else PARTS if figure == "jobs" else [])
+    for figure, parts in wanted.items():
+        run = importlib.import_module(f"bench.{figure}").run
+        yield from run(tools, quick=quick, parts=parts) if parts else run(tools, quick=quick)
 
 
 def main() -> None:
@@ -55,9 +56,8 @@ def main() -> None:
         server = Server(Path(root))
         try:
             tools = Tools(server, asked.tools.split(",") if asked.tools else ())
-            for name in asked.figure or FIGURES:
-                for lines in _tables(name, tools, quick=asked.quick):
-                    print(*lines, sep="\n", flush=True)
+            for lines in _tables(asked.figure or FIGURES, tools, quick=asked.quick):
+                print(*lines, sep="\n", flush=True)
         finally:
             server.close()
     print(f"{time.perf_counter() - begun:.0f} s in all")

@@ -6,11 +6,14 @@ import resource
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from bench import table
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 LIMIT_S = 120.0
+_BESIDE = "slurm tuned"
 
 
 class Contestant(Protocol):
@@ -44,6 +47,31 @@ class Contestant(Protocol):
     def cpu_s(self) -> float:
         """Return the CPU seconds of its daemons and nodes so far."""
         ...
+
+    def head_cpu_s(self) -> float:
+        """Return those of the one daemon that decides."""
+        ...
+
+
+def heads(some: Sequence[Contestant]) -> list[str]:
+    """Return the heads of the columns: each contestant, and ours beside tuned Slurm."""
+    return [*(one.name for one in some), f"x {_BESIDE}"]
+
+
+def cells(
+    some: Sequence[Contestant],
+    values: Mapping[str, float],
+    shown: Callable[[float], str],
+    *,
+    less_is_better: bool = False,
+) -> list[str]:
+    """Return the cells of a row; "-" for what somebody cannot do."""
+    ours, theirs = values.get(some[0].name), values.get(_BESIDE)
+    times = "-"
+    if ours and theirs:
+        times = table.ratio(theirs, ours) if less_is_better else table.ratio(ours, theirs)
+    given = [values.get(one.name) for one in some]
+    return [*("-" if value is None else shown(value) for value in given), times]
 
 
 def clients_cpu_s() -> float:

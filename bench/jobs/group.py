@@ -17,9 +17,11 @@ from bench.jobs import (
     submitting,
 )
 from bench.jobs.ground import ground
+from clsh.demo import namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from bench.jobs.contestant import Contestant
     from bench.jobs.ground import Ground
@@ -34,35 +36,31 @@ _ALONE: dict[str, Callable[..., Iterator[list[str]]]] = {
     "history": history.lines,
     "reattaching": reattaching.lines,  # the last one: it leaves the nodes full
 }
+_PEERS: dict[str, Callable[[Ground], AbstractContextManager[Sequence[Contestant]]]] = {
+    "clsh": ours.contestants,
+    "slurm": slurm.contestants,
+    "tsp": spooler.contestants,
+    "hyperqueue": hyperqueue.contestants,
+}
 PARTS = (*_IN_TURNS, *_ALONE)
-PEERS = ("clsh", "slurm", "tsp", "hyperqueue")
 
 
 def run(tools: Tools, *, quick: bool, parts: Sequence[str] = PARTS) -> Iterator[list[str]]:
     """Yield the tables of some parts."""
-    with contextlib.ExitStack() as stack:
-        place = stack.enter_context(ground(tools.server.root))
-        turns = [part for part in parts if part in _IN_TURNS]
-        if turns:
-            with contextlib.ExitStack() as contest:
-                some = _contestants(place, tools.only or PEERS, contest)
-                for part in turns:
-                    yield _IN_TURNS[part](some, quick=quick)
-        for part in parts:
-            if part in _ALONE:
-                yield from _ALONE[part](place, quick=quick)
-
-
-def _contestants(
-    place: Ground, wanted: Sequence[str], stack: contextlib.ExitStack
-) -> list[Contestant]:
-    some: list[Contestant] = []
-    if "clsh" in wanted:
-        some += [stack.enter_context(ours.contestant(place, login)) for login in ("root", "alice")]
-    if "slurm" in wanted:
-        some += stack.enter_context(slurm.contestants(place))
-    if "tsp" in wanted:
-        some += stack.enter_context(spooler.contestants(place.root))
-    if "hyperqueue" in wanted:
-        some += stack.enter_context(hyperqueue.contestants(place.root))
-    return some
+    if why := namespaces.unavailable():
+        yield [f"## jobs: left out, as there can be no nodes: {why}", ""]
+        return
+    with ground(tools.server.root) as place:
+        if turns := [name for name in _IN_TURNS if name in parts]:
+            with contextlib.ExitStack() as stack:
+                some: list[Contestant] = []
+                for name in tools.only or _PEERS:
+                    found = stack.enter_context(_PEERS[name](place))
+                    some += found
+                    if not found:
+                        yield [f"{name} is left out: it is not installed", ""]
+                for name in turns:
+                    yield _IN_TURNS[name](some, quick=quick)
+        for name, lines in _ALONE.items():
+            if name in parts:
+                yield from lines(place, quick=quick)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.jobs.ground import Ground
-    from bench.jobs.manager import Line
+    from bench.jobs.manager import Line, Manager
 
 JOBS = 100_000
 PAGE_TARGET_S, MEMORY_TARGET = 0.05, 100e6
@@ -66,13 +66,20 @@ _ROUTES = (
 )
 
 
+class _Cost(NamedTuple):
+    """Seconds of each answer, and CPU seconds of the manager for one of them."""
+
+    took_s: list[float]
+    cpu_s: float
+
+
 class _Life(NamedTuple):
-    """Seconds of a start and of each route's answers, and bytes of memory before and after."""
+    """Seconds of a start, bytes of memory before and after, and what each route costs."""
 
     start_s: float
     memory: int
     after: int
-    answers: dict[str, list[float]]
+    costs: dict[str, _Cost]
 
 
 def lines(ground: Ground, *, quick: bool) -> Iterator[list[str]]:
@@ -100,13 +107,17 @@ def lines(ground: Ground, *, quick: bool) -> Iterator[list[str]]:
     _, ended, waiting = kinds.values()
     yield table.lines(
         f"jobs: an answer of the manager over its socket, {JOBS:,} jobs, {turns} times",
-        ["for an administrator", "target", "ended, p50", "worst", "waiting, p50", "worst"],
+        [
+            *("for an administrator", "target"),
+            *("ended, p50", "worst", "CPU"),
+            *("waiting, p50", "worst", "CPU"),
+        ],
         [
             [
                 route,
                 table.seconds(PAGE_TARGET_S),
-                *_middle_and_worst(ended.answers[route]),
-                *_middle_and_worst(waiting.answers[route]),
+                *_told(ended.costs[route]),
+                *_told(waiting.costs[route]),
             ]
             for route in _ROUTES
         ],
@@ -127,8 +138,8 @@ def _life(ground: Ground, kind: str, count: int, turns: int) -> _Life:
             start_s = time.perf_counter() - begun
             until(lambda: _hears_all(line), "not all nodes are heard", 0.2)
             memory = tree_memory(one.pid)
-            answers = {route: _asked(line, route, turns) for route in _ROUTES} if count else {}
-        return _Life(start_s, memory, tree_memory(one.pid), answers)
+            costs = {route: _asked(one, line, route, turns) for route in _ROUTES if count}
+        return _Life(start_s, memory, tree_memory(one.pid), costs)
     finally:
         one.stop()
 
@@ -144,13 +155,20 @@ def _hears_all(line: Line) -> bool:
     return bool(told["up"] == NODES)
 
 
-def _asked(line: Line, route: str, turns: int) -> list[float]:
+def _asked(one: Manager, line: Line, route: str, turns: int) -> _Cost:
+    clock = _cpu_clock(one.pid)
     costs: list[float] = []
+    cpu_s = time.clock_gettime(clock)
     for _ in range(turns):
         begun = time.perf_counter()
         line.ask(route)
         costs.append(time.perf_counter() - begun)
-    return costs
+    return _Cost(costs, (time.clock_gettime(clock) - cpu_s) / turns)
+
+
+def _cpu_clock(pid: int) -> int:
+    """Return the clock of the CPU time of a process, all its threads together."""
+    return (~pid << 3) | 2
 
 
 def _fill(state: Path, kind: str, count: int) -> None:
@@ -200,8 +218,8 @@ def _end(batch: Batch, number: int, size: int = 1) -> None:
     )
 
 
-def _middle_and_worst(costs: list[float]) -> list[str]:
-    return [table.seconds(median(costs)), table.seconds(max(costs))]
+def _told(cost: _Cost) -> list[str]:
+    return [table.seconds(one) for one in (median(cost.took_s), max(cost.took_s), cost.cpu_s)]
 
 
 def _megabytes(size: float) -> str:

@@ -20,6 +20,8 @@ from bench.jobs.ground import NODES, SLOTS, below, cpu_s
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.jobs.ground import Ground
+
 _VERSION = "0.27.0"
 _ENV = Path("build/bench-peers")
 _CHILD = Path(__file__).with_name("hq_child.py")
@@ -78,6 +80,10 @@ class HyperQueue:
         """See Contestant."""
         return cpu_s(below(self._child.pid))
 
+    def head_cpu_s(self) -> float:
+        """See Contestant; server, workers and client are one process."""
+        return self.cpu_s()
+
     def _start(self, workers: int) -> subprocess.Popen[str]:
         directory = self._root / f"hq{workers}-{time.monotonic_ns()}"
         directory.mkdir()
@@ -125,7 +131,7 @@ def _end(child: subprocess.Popen[str]) -> None:
 def _python() -> Path | None:
     """Return the Python of an environment that has the package; it is made once."""
     python = _ENV.resolve() / "bin/python"
-    has = [python, "-c", "import hyperqueue"]
+    has: list[str | Path] = [python, "-c", "import hyperqueue"]
     if python.exists() and subprocess.run(has, capture_output=True, check=False).returncode == 0:
         return python
     print(f"installing hyperqueue {_VERSION} into {_ENV}\n", flush=True)
@@ -136,13 +142,13 @@ def _python() -> Path | None:
 
 
 @contextlib.contextmanager
-def contestants(root: Path) -> Iterator[list[HyperQueue]]:
+def contestants(ground: Ground) -> Iterator[list[HyperQueue]]:
     """Start HyperQueue, and end it; none where its package cannot be had."""
     python = _python()
     if python is None:
         yield []
         return
-    one = HyperQueue(python, root)
+    one = HyperQueue(python, ground.root)
     try:
         yield [one]
     finally:

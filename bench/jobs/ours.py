@@ -82,7 +82,11 @@ class Ours:
 
     def cpu_s(self) -> float:
         """See Contestant."""
-        return cpu_s([self._manager.pid]) + self._manager.ground.cpu_s()
+        return self.head_cpu_s() + self._manager.ground.cpu_s()
+
+    def head_cpu_s(self) -> float:
+        """See Contestant."""
+        return cpu_s([self._manager.pid])
 
     def _in_batches(self, count: int, request: dict[str, object]) -> None:
         for at in range(0, count, _BATCH):
@@ -90,7 +94,11 @@ class Ours:
 
 
 @contextlib.contextmanager
-def contestant(ground: Ground, login: str) -> Iterator[Ours]:
-    """Start a manager, and end it."""
-    with manager.running(ground, login, login) as running, running.line() as line:
-        yield Ours(running, line, login)
+def contestants(ground: Ground) -> Iterator[list[Ours]]:
+    """Start a manager for each login, and end them."""
+    with contextlib.ExitStack() as stack:
+        found: list[Ours] = []
+        for login in ("root", "alice"):
+            running = stack.enter_context(manager.running(ground, login, login))
+            found.append(Ours(running, stack.enter_context(running.line()), login))
+        yield found

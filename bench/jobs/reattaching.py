@@ -60,7 +60,7 @@ def _killed_and_started(ground: Ground, killed: Manager, count: int) -> tuple[fl
     """Return the seconds until the next manager answers, and until it knows of all jobs."""
     killed.kill()
     file = ground.folder / "heard"
-    words = [file, str(count), killed.state, killed.socket]
+    words = [str(file), str(count), str(killed.state), str(killed.socket)]
     argv = [*ground.before, sys.executable, "-P", "-m", "bench.jobs.heard", *words]
     environ = {**killed.environ, "PYTHONPATH": str(Path(bench.__file__).parents[1])}
     begun = time.time()

@@ -6,7 +6,9 @@ What it keeps of jobs is on the same disk as ours, and its nodes have as many co
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -14,7 +16,8 @@ from typing import TYPE_CHECKING
 from tests.support.slurm_daemons import CONF, FOLDER, Daemons
 
 from bench.jobs.contestant import told_at, until
-from bench.jobs.ground import SLOTS
+from bench.jobs.ground import SLOTS, below, cpu_s
+from clsh.demo import processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,10 +134,19 @@ class Slurm:
         """See Contestant."""
         return self._shared.ground.cpu_s()
 
+    def head_cpu_s(self) -> float:
+        """See Contestant."""
+        pids = below(self._shared.ground.head_pid())
+        return cpu_s(pid for pid in pids if processes.words(pid)[:1] == ["slurmctld"])
+
 
 @contextlib.contextmanager
 def contestants(ground: Ground) -> Iterator[list[Slurm]]:
-    """Start Slurm, and end it."""
+    """Start Slurm, and end it; none where it is not installed."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    if not all(shutil.which(name, path=path) for name in ("slurmctld", "slurmd", "munged")):
+        yield []
+        return
     shared = Shared(ground)
     try:
         shared.start()

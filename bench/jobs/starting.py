@@ -23,13 +23,14 @@ def lines(some: Sequence[Contestant], *, quick: bool) -> list[str]:
     found = contestant.in_turns(some, rounds, lambda one: _once(one, turns))
     rows: list[list[str]] = []
     for what in _WAYS:
-        given = [found[one.name].get(what) for one in some]
+        given = {name: all_[what] for name, all_ in found.items() if what in all_}
         for title, of in (("median", median), ("worst", max)):
-            cells = ["-" if values is None else table.seconds(of(values)) for values in given]
+            took_s = {name: of(values) for name, values in given.items()}
+            cells = contestant.cells(some, took_s, table.seconds, less_is_better=True)
             rows.append([f"{what}, {title}", table.seconds(TARGET_S), *cells])
     return table.lines(
         f"jobs: from submitting one job until it runs, when idle, {rounds * turns} times",
-        ["submit to start", "target", *(one.name for one in some)],
+        ["submit to start", "target", *contestant.heads(some)],
         rows,
         "By a command: with the start of `cl submit`, sbatch or tsp itself.",
     )

@@ -28,17 +28,14 @@ def lines(some: Sequence[Contestant], *, quick: bool) -> list[str]:
     rounds = 1 if quick else 3
     found = contestant.in_turns(some, rounds, _once)
 
-    def cell(name: str, what: str) -> str:
-        rates = found[name].get(what)
-        return f"{median(rates):,.0f}" if rates else "-"
+    def cells(what: str) -> list[str]:
+        rates = {name: median(all_[what]) for name, all_ in found.items() if what in all_}
+        return contestant.cells(some, rates, lambda rate: f"{rate:,.0f}")
 
     return table.lines(
         f"jobs: submissions a second, median of {rounds}",
-        ["submissions a second", "target", *(one.name for one in some)],
-        [
-            [what, target, *(cell(one.name, what) for one in some)]
-            for what, (_, target, _) in _WAYS.items()
-        ],
+        ["submissions a second", "target", *contestant.heads(some)],
+        [[what, target, *cells(what)] for what, (_, target, _) in _WAYS.items()],
         "clsh and Slurm: held jobs; tsp: behind one that sleeps; HyperQueue: without workers.",
         "What clsh has acknowledged is on the disk. HyperQueue keeps it in memory alone here.",
     )
