@@ -197,6 +197,11 @@ class Line:
         told: dict[str, dict[str, int]] = json.loads(self.ask("/api/v1/jobs?limit=1"))
         return told["states"]
 
+    def running(self) -> int:
+        """Return how many of the newest 1,000 jobs run: a job whose start is ordered does not."""
+        told = json.loads(self.ask("/api/v1/jobs?limit=1000&state=running"))
+        return sum(job["counts"].get("running", 0) for job in told["jobs"])
+
     def until_ended(self, done: int, every_s: float = 0.1) -> None:
         """Wait until so many jobs are done and none is left; SystemExit if one has failed."""
         ends = time.monotonic() + _LIMIT_S

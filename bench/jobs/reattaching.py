@@ -36,7 +36,7 @@ def lines(ground: Ground, *, quick: bool) -> Iterator[list[str]]:
         first.line() as line,
     ):
         line.submit([{"argv": _SLEEP}] * count)
-        until(lambda: line.states().get("running") == count, "not all jobs run", 0.2)
+        until(lambda: line.running() == count, "not all jobs run", 0.3)
         costs = [_killed_and_started(ground, first, count) for _ in range(rounds)]
     running = sum(processes.words(pid) == _SLEEP for pid in below(ground.head_pid()))
     if running != count:
