@@ -25,6 +25,8 @@ FIGURES = (
     "web", "jobs",
 )  # fmt: skip
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 
 def _machine() -> str:
     ssh = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr.strip()
@@ -42,6 +44,13 @@ def _tables(figures: Sequence[str], tools: Tools, *, quick: bool) -> Iterator[li
         yield from run(tools, quick=quick, parts=parts) if parts else run(tools, quick=quick)
 
 
+def _end(number: int, _: object) -> None:
+    """Begin to end all that was started; a second Ctrl-C must not break that off."""
+    for one in _ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer hosts and fewer turns")
@@ -49,7 +58,8 @@ def main() -> None:
     choices = [*FIGURES, *(f"jobs.{part}" for part in PARTS)]
     parser.add_argument("figure", nargs="*", choices=[*choices, []], help="all when none is named")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    for number in _ENDING:
+        signal.signal(number, _end)
     begun = time.perf_counter()
     print(f"# {_machine()}\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="clsh-bench-") as root:

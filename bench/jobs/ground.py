@@ -70,10 +70,10 @@ def ground(root: Path) -> Iterator[Ground]:
     """Start the nodes, and end them with all they run."""
     # A disk: /tmp may be memory, where a commit costs nothing.
     folder = Path.cwd() / f"build/bench-jobs-{os.getpid()}"
-    folder.mkdir(parents=True)
-    (root / "demo").mkdir(exist_ok=True)
     found = Ground(root, folder)
     try:
+        folder.mkdir(parents=True)
+        (root / "demo").mkdir(exist_ok=True)
         found.cluster.up(found.names)
         yield found
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bench.jobs.contestant import told_at, until
 from bench.jobs.ground import NODES, SLOTS, cpu_s
+from clsh.demo import processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from bench.jobs.ground import Ground
 
 _LIMIT_S = 120
+_ENDS_S = 5.0
 
 
 class Spooler:
@@ -42,8 +45,9 @@ class Spooler:
         self._sh(f"tsp -S {self._slots}")
 
     def close(self) -> None:
-        """End the server and what it runs."""
-        self._sh("tsp -K")
+        """End the server, and what it ran, which would go on."""
+        self._sh("tsp -K || :")
+        processes.end(filter(None, map(processes.find, self._pids())), signal.SIGKILL, _ENDS_S)
 
     def prepare(self) -> None:
         """There is nothing to prepare."""
@@ -81,13 +85,14 @@ class Spooler:
 
     def cpu_s(self) -> float:
         """See Contestant."""
-        return cpu_s(self._servers())
+        return cpu_s(self._pids())
 
     def head_cpu_s(self) -> float:
         """See Contestant; what runs is its child."""
         return self.cpu_s()
 
-    def _servers(self) -> list[int]:
+    def _pids(self) -> list[int]:
+        """Return the pids of the server and of all that it started: they have its socket's name."""
         wanted = f"TS_SOCKET={self._environ['TS_SOCKET']}".encode()
         found: list[int] = []
         for entry in Path("/proc").iterdir():
