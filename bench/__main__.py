@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import platform
 import signal
 import subprocess
@@ -30,7 +31,9 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 def _machine() -> str:
     ssh = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr.strip()
-    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {ssh}"
+    what = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    others = f"{os.getloadavg()[0]:.1f} processes of others"
+    return f"{what} with {others}, Python {platform.python_version()}, {ssh}"
 
 
 def _tables(figures: Sequence[str], tools: Tools, *, quick: bool) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from bench import table
 from bench.jobs import manager
 from bench.jobs.contestant import until
-from bench.jobs.ground import NODES
+from bench.jobs.ground import NODES, SLOTS
 from bench.measure import median, tree_memory
 from clsh.jobs.model import Place, Request, Task
 from clsh.jobs.queue import Batch, JobRow, New
@@ -51,7 +51,8 @@ _ROUTES = (
     f"/jobs?sort=name&offset={JOBS // 2}",
     "/jobs/new",
     f"/jobs/new?like={_JOB}",
-    f"/jobs/{_JOB}",
+    "/jobs/{ran}",
+    "/jobs/{ran}/0/output",
     f"/jobs/{_ARRAY}",
     "/api/v1/jobs",
     "/api/v1/jobs?limit=1000",
@@ -60,10 +61,12 @@ _ROUTES = (
     "/api/v1/jobs?node=node3",
     "/api/v1/jobs?sort=name",
     f"/api/v1/jobs?offset={JOBS - 50}",
-    f"/api/v1/jobs/{_JOB}",
+    "/api/v1/jobs/{ran}",
+    "/api/v1/jobs/{ran}/output",
     f"/api/v1/jobs/{_ARRAY}",
     "/api/v1/status",
 )
+_ACTS = (f"POST /api/v1/jobs/{_JOB}/hold", f"POST /api/v1/jobs/{_JOB}/release")
 
 
 class _Cost(NamedTuple):
@@ -74,9 +77,10 @@ class _Cost(NamedTuple):
 
 
 class _Life(NamedTuple):
-    """Seconds of a start, bytes of memory before and after, and what each route costs."""
+    """Seconds of a start and its CPU, bytes of memory before and after, costs of routes."""
 
     start_s: float
+    start_cpu_s: float
     memory: int
     after: int
     costs: dict[str, _Cost]
@@ -92,7 +96,7 @@ def lines(ground: Ground, *, quick: bool) -> Iterator[list[str]]:
     }
     yield table.lines(
         "jobs: the manager with many jobs",
-        ["jobs", "target", "PSS", "after all pages", "cl up until it takes jobs"],
+        ["jobs", "target", "PSS", "after all pages", "cl up until it takes jobs", "CPU"],
         [
             [
                 name,
@@ -100,6 +104,7 @@ def lines(ground: Ground, *, quick: bool) -> Iterator[list[str]]:
                 _megabytes(life.memory),
                 _megabytes(life.after),
                 table.seconds(life.start_s),
+                table.seconds(life.start_cpu_s),
             ]
             for name, life in kinds.items()
         ],
@@ -116,19 +121,19 @@ def lines(ground: Ground, *, quick: bool) -> Iterator[list[str]]:
             [
                 route,
                 table.seconds(PAGE_TARGET_S),
-                *_told(ended.costs[route]),
-                *_told(waiting.costs[route]),
+                *_told(ended.costs.get(route)),
+                *_told(waiting.costs.get(route)),
             ]
-            for route in _ROUTES
+            for route in (*_ROUTES, *_ACTS)
         ],
-        f"Job {_ARRAY} is an array of {_LARGE:,} tasks. The page of a job that ran asks its node",
-        "for the ends of its two files.",
+        f"Job {_ARRAY} is an array of {_LARGE:,} tasks. {{ran}} ran just now, or is the one in the",
+        "middle that waits; what it has written is read from its node each time.",
     )
 
 
 def _life(ground: Ground, kind: str, count: int, turns: int) -> _Life:
     """Fill a queue, start a manager on it, and ask all there is to ask."""
-    one = manager.Manager(ground, kind, login="root", slots=0)
+    one = manager.Manager(ground, kind, login="root", slots=SLOTS if kind == "ended" else 0)
     _fill(one.state, kind, count)
     begun = time.perf_counter()
     try:
@@ -136,10 +141,15 @@ def _life(ground: Ground, kind: str, count: int, turns: int) -> _Life:
         with one.line() as line:
             until(lambda: _takes_jobs(line), "the manager takes no jobs", 0.02)
             start_s = time.perf_counter() - begun
+            start_cpu_s = time.clock_gettime(_cpu_clock(one.pid))
             until(lambda: _hears_all(line), "not all nodes are heard", 0.2)
             memory = tree_memory(one.pid)
-            costs = {route: _asked(one, line, route, turns) for route in _ROUTES if count}
-        return _Life(start_s, memory, tree_memory(one.pid), costs)
+            routes = (*_ROUTES, *_ACTS) if kind == "waiting" else _ROUTES
+            ran = _run(line) if kind == "ended" else _JOB
+            costs = {
+                route: _asked(one, line, route.format(ran=ran), turns) for route in routes if count
+            }
+        return _Life(start_s, start_cpu_s, memory, tree_memory(one.pid), costs)
     finally:
         one.stop()
 
@@ -153,6 +163,17 @@ def _takes_jobs(line: Line) -> bool:
 def _hears_all(line: Line) -> bool:
     told = json.loads(line.ask("/api/v1/status"))
     return bool(told["up"] == NODES)
+
+
+def _run(line: Line) -> int:
+    """Run a job that writes something, and return its number."""
+    (number,) = line.submit([{"argv": ["seq", "10000"]}])
+
+    def is_done() -> bool:
+        return bool(json.loads(line.ask(f"/api/v1/jobs/{number}"))["state"] == "done")
+
+    until(is_done, "a job has not ended", 0.05)
+    return number
 
 
 def _asked(one: Manager, line: Line, route: str, turns: int) -> _Cost:
@@ -206,7 +227,7 @@ def _end(batch: Batch, number: int, size: int = 1) -> None:
     state = _ENDS[number % len(_ENDS)] if size == 1 else "done"
     at = time.time() - 80 * 86_400 + number * 60
     for index in range(size):
-        node = f"node{(number + index) % 4 + 1}"
+        node = _node(number + index)
         why = f"{node}: score 0.21, the lowest of 4; node4: score 0.30"
         status = {"done": 0, "failed": 3}.get(state)
         task = Task(
@@ -218,7 +239,13 @@ def _end(batch: Batch, number: int, size: int = 1) -> None:
     )
 
 
-def _told(cost: _Cost) -> list[str]:
+def _node(number: int) -> str:
+    return f"node{number % NODES + 1}"
+
+
+def _told(cost: _Cost | None) -> list[str]:
+    if cost is None:
+        return ["-"] * 3
     return [table.seconds(one) for one in (median(cost.took_s), max(cost.took_s), cost.cpu_s)]
 
 

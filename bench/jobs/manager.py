@@ -175,12 +175,13 @@ class Line:
         return data
 
     def answer(self, path: str, body: object = None) -> tuple[int, bytes]:
-        """Return the status and the text of what it answers."""
+        """Return the status and the text of what it answers; `path` may have a method before it."""
         sent = None if body is None else json.dumps(body).encode()
         headers = {} if sent is None else {"Content-Type": "application/json"}
         if time.monotonic() - self._used > _IDLE_S:
             self._http.close()  # the manager may be about to do so
-        self._http.request("GET" if sent is None else "POST", path, sent, headers)
+        method, _, path = path.rpartition(" ")
+        self._http.request(method or ("GET" if sent is None else "POST"), path, sent, headers)
         answer = self._http.getresponse()
         data = answer.read()
         self._used = time.monotonic()

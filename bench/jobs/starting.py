@@ -19,7 +19,7 @@ _WAYS = {"over a kept connection": "singly", "by a command": "command"}
 
 def lines(some: Sequence[Contestant], *, quick: bool) -> list[str]:
     """Return the table."""
-    rounds, turns = (2, 3) if quick else (4, 5)
+    rounds, turns = (1, 3) if quick else (4, 5)
     found = contestant.in_turns(some, rounds, lambda one: _once(one, turns))
     rows: list[list[str]] = []
     for what in _WAYS:
