@@ -26,7 +26,7 @@ class Contestant(Protocol):
 
     name: str
     count: int
-    """How many jobs take it some seconds."""
+    """How many jobs take it some 3 seconds."""
 
     def prepare(self) -> None:
         """Make it ready for the turns that follow; not measured."""

@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 TARGET = 400
 _OWN, _ARRAY = "jobs of their own", "one array"
 _WAYS = {_OWN: ("batch", "command", "singly"), _ARRAY: ("array",)}
+_FEWEST = 30
 _CPU, _HEAD = "CPU a job", "of it the manager's"
 
 
 def lines(some: Sequence[Contestant], *, quick: bool) -> list[str]:
     """Return the table."""
-    rounds = 1 if quick else 3
-    found = contestant.in_turns(some, rounds, lambda one: _once(one, quick=quick))
+    rounds, turn_s = (1, 1.5) if quick else (3, 3.0)
+    counts = {one.name: round(one.count * turn_s / 3) for one in some}
+
+    def once(one: Contestant) -> dict[str, list[float]]:
+        figures = _once(one, counts[one.name])
+        counts[one.name] = max(_FEWEST, round(figures[_OWN][0] * turn_s))
+        return figures
+
+    found = contestant.in_turns(some, rounds, once)
 
     def middle(what: str) -> dict[str, float]:
         return {name: median(all_[what]) for name, all_ in found.items() if what in all_}
@@ -46,13 +54,12 @@ def lines(some: Sequence[Contestant], *, quick: bool) -> list[str]:
         "client, daemons and nodes, is a limit; tsp and HyperQueue are on one host without sshd.",
         "Jobs of their own: clsh 1,000 a request, Slurm and tsp a command each, HyperQueue a",
         "call each. As root: the manager logs in as root, and jobs are run as alice.",
-        "Jobs of a turn: " + ", ".join(f"{one.name} {_count(one, quick=quick):,}" for one in some),
+        f"A turn takes each about {turn_s:g} s, and as many jobs as that needs.",
     )
 
 
-def _once(one: Contestant, *, quick: bool) -> dict[str, list[float]]:
+def _once(one: Contestant, count: int) -> dict[str, list[float]]:
     """Return a rate for each way, and the CPU seconds of a job that is no task of an array."""
-    count = _count(one, quick=quick)
     found: dict[str, list[float]] = {}
     for what, ways in _WAYS.items():
         all_s, head_s = one.cpu_s() + contestant.clients_cpu_s(), one.head_cpu_s()
@@ -65,10 +72,6 @@ def _once(one: Contestant, *, quick: bool) -> dict[str, list[float]]:
             found[_CPU] = [all_s / count]
             found[_HEAD] = [(one.head_cpu_s() - head_s) / count]
     return found
-
-
-def _count(one: Contestant, *, quick: bool) -> int:
-    return one.count // 2 if quick else one.count
 
 
 def _milliseconds(value: float) -> str:

@@ -30,7 +30,7 @@ def note(file: Path, count: int) -> None:
             if len(seen) == count and not file.exists():
                 file.write_text(f"{time.time()}\n")
 
-    Scheduler.hear = listen  # type: ignore[method-assign]
+    Scheduler.hear = listen  # type: ignore[method-assign]  # each is noted
 
 
 if __name__ == "__main__":
