@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import platform
@@ -19,7 +20,7 @@ from bench.server import Server
 from bench.tools import Tools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
 FIGURES = (
     "startup", "fresh", "kept", "output", "memory", "ganglia", "collecting", "manager", "store",
@@ -36,7 +37,7 @@ def _machine() -> str:
     return f"{what} with {others}, Python {platform.python_version()}, {ssh}"
 
 
-def _tables(figures: Sequence[str], tools: Tools, *, quick: bool) -> Iterator[list[str]]:
+def _tables(figures: Sequence[str], tools: Tools, *, quick: bool) -> Generator[list[str]]:
     """Yield the tables of some figures; of `FIGURE.PART` only that part."""
     wanted: dict[str, list[str]] = {}
     for name in figures:
@@ -69,8 +70,11 @@ def main() -> None:
         server = Server(Path(root))
         try:
             tools = Tools(server, asked.tools.split(",") if asked.tools else ())
-            for lines in _tables(asked.figure or FIGURES, tools, quick=asked.quick):
-                print(*lines, sep="\n", flush=True)
+            figures = asked.figure or FIGURES
+            # Closed in any case: what it has started ends before its directory is removed.
+            with contextlib.closing(_tables(figures, tools, quick=asked.quick)) as tables:
+                for lines in tables:
+                    print(*lines, sep="\n", flush=True)
         finally:
             server.close()
     print(f"{time.perf_counter() - begun:.0f} s in all")

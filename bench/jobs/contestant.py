@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from bench import table
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 LIMIT_S = 120.0
 _BESIDE = "slurm tuned"
+
+
+class Cpu(NamedTuple):
+    """CPU seconds of all daemons and nodes, and of them those of the one that decides."""
+
+    all_s: float
+    head_s: float
 
 
 class Contestant(Protocol):
@@ -44,12 +51,8 @@ class Contestant(Protocol):
         """Submit so many jobs that do not run, and return the seconds until all are taken."""
         ...
 
-    def cpu_s(self) -> float:
-        """Return the CPU seconds of its daemons and nodes so far."""
-        ...
-
-    def head_cpu_s(self) -> float:
-        """Return those of the one daemon that decides."""
+    def cpu(self) -> Cpu | None:
+        """Return what it has spent so far, without what its clients did."""
         ...
 
 

@@ -24,7 +24,7 @@ _CPU, _HEAD = "CPU a job", "of it the manager's"
 
 def lines(some: Sequence[Contestant], *, quick: bool) -> list[str]:
     """Return the table."""
-    rounds, turn_s = (1, 1.5) if quick else (3, 3.0)
+    rounds, turn_s = (1, 1.5) if quick else (3, 2.0)
     counts = {one.name: round(one.count * turn_s / 3) for one in some}
 
     def once(one: Contestant) -> dict[str, list[float]]:
@@ -62,15 +62,15 @@ def _once(one: Contestant, count: int) -> dict[str, list[float]]:
     """Return a rate for each way, and the CPU seconds of a job that is no task of an array."""
     found: dict[str, list[float]] = {}
     for what, ways in _WAYS.items():
-        all_s, head_s = one.cpu_s() + contestant.clients_cpu_s(), one.head_cpu_s()
+        before, clients_s = one.cpu(), contestant.clients_cpu_s()
         took_s = next((took for way in ways if (took := one.dispatch(count, way))), None)
+        clients_s, after = contestant.clients_cpu_s() - clients_s, one.cpu()
         if took_s is None:
             continue
         found[what] = [count / took_s]
-        if what == _OWN:
-            all_s = one.cpu_s() + contestant.clients_cpu_s() - all_s
-            found[_CPU] = [all_s / count]
-            found[_HEAD] = [(one.head_cpu_s() - head_s) / count]
+        if what == _OWN and before and after:
+            found[_CPU] = [(after.all_s - before.all_s + clients_s) / count]
+            found[_HEAD] = [(after.head_s - before.head_s) / count]
     return found
 
 

@@ -54,12 +54,14 @@ def run(tools: Tools, *, quick: bool, parts: Sequence[str] = PARTS) -> Iterator[
         if turns := [name for name in _IN_TURNS if name in parts]:
             with contextlib.ExitStack() as stack:
                 some: list[Contestant] = []
-                for name in tools.only or _PEERS:
-                    found = stack.enter_context(_PEERS[name](place))
+                for name, contestants in _PEERS.items():
+                    if tools.only and name not in tools.only:
+                        continue
+                    found = stack.enter_context(contestants(place))
                     some += found
                     if not found:
                         yield [f"{name} is left out: it is not installed", ""]
-                for name in turns:
+                for name in turns if some else ():
                     yield _IN_TURNS[name](some, quick=quick)
         for name, lines in _ALONE.items():
             if name in parts:

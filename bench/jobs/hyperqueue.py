@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.jobs.contestant import told_at
+from bench.jobs.contestant import Cpu, told_at
 from bench.jobs.ground import NODES, SLOTS, below, cpu_s
 
 if TYPE_CHECKING:
@@ -76,25 +76,23 @@ class HyperQueue:
         finally:
             _end(child)
 
-    def cpu_s(self) -> float:
-        """See Contestant."""
-        return cpu_s(below(self._child.pid))
-
-    def head_cpu_s(self) -> float:
+    def cpu(self) -> Cpu | None:
         """See Contestant; server, workers and client are one process."""
-        return self.cpu_s()
+        all_s = cpu_s(below(self._child.pid))
+        return Cpu(all_s, all_s)
 
     def _start(self, workers: int) -> subprocess.Popen[str]:
         directory = self._root / f"hq{workers}-{time.monotonic_ns()}"
         directory.mkdir()
-        child = subprocess.Popen(
-            [self._python, "-P", _CHILD, directory, str(workers), str(SLOTS)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self._root / "hq.log").open("a"),
-            cwd=directory,
-            text=True,
-        )
+        with (self._root / "hq.log").open("a") as log:
+            child = subprocess.Popen(
+                [self._python, "-P", _CHILD, directory, str(workers), str(SLOTS)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=directory,
+                text=True,
+            )
         self._expect(child, "ready")
         return child
 

@@ -14,6 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.jobs.contestant import LIMIT_S, until
 from bench.jobs.ground import SLOTS
 from clsh.demo import layer, processes
 from clsh.manager import state
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from bench.jobs.ground import Ground
 
 _CL = Path(sys.executable).parent / "cl"
-_LIMIT_S = 120.0
 _ENDS_S = 10.0
 _IDLE_S = 2.0
+_GOOD = {"held", "pending", "running", "done"}
 _CONFIG = """
 [manager]
 listen = "127.0.0.1:0"
@@ -90,7 +91,7 @@ class Manager:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_LIMIT_S,
+            timeout=LIMIT_S,
         )
         if done.returncode:
             raise SystemExit(f"bench: cl {words[0]} failed: {done.stderr.strip()[-500:]}")
@@ -106,10 +107,10 @@ class Manager:
         with self.line() as line:
             for name in self.ground.names:
                 line.submit([{"argv": ["true"], "nodes": [name]}])
-            line.until_ended(count)
+            line.until_done(count)
 
     def kill(self) -> None:
-        """End it as a power failure would; what runs on the nodes goes on."""
+        """End it with -9; what runs on the nodes goes on."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -148,12 +149,12 @@ class _Http(HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_LIMIT_S)
+        super().__init__("localhost", timeout=LIMIT_S)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(_LIMIT_S)
+        self.sock.settimeout(LIMIT_S)
         self.sock.connect(str(self._path))
 
 
@@ -203,15 +204,13 @@ class Line:
         told = json.loads(self.ask("/api/v1/jobs?limit=1000&state=running"))
         return sum(job["counts"].get("running", 0) for job in told["jobs"])
 
-    def until_ended(self, done: int, every_s: float = 0.1) -> None:
-        """Wait until so many jobs are done and none is left; SystemExit if one has failed."""
-        ends = time.monotonic() + _LIMIT_S
-        while True:
+    def until_done(self, count: int) -> None:
+        """Wait until so many jobs are done; SystemExit if one has ended in another way."""
+
+        def are_done() -> bool:
             states = self.states()
-            if states.get("done", 0) >= done:
-                return
-            if set(states) - {"done", "pending", "running", "held"}:
+            if set(states) - _GOOD:
                 raise SystemExit(f"bench: not all jobs were done: {states}")
-            if time.monotonic() > ends:
-                raise SystemExit(f"bench: after {_LIMIT_S:g} s the jobs are: {states}")
-            time.sleep(every_s)
+            return states.get("done", 0) >= count
+
+        until(are_done, "not all jobs were done", 0.1)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bench.jobs import manager
-from bench.jobs.contestant import told_at
+from bench.jobs.contestant import Cpu, told_at
 from bench.jobs.ground import cpu_s
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class Ours:
         begun = time.perf_counter()
         if way == "array":
             self._line.submit([{"argv": ["true"], "kind": "batch", "array": f"0-{count - 1}"}])
-            self._line.until_ended(done + 1)
+            self._line.until_done(done + 1)
         else:
             self._in_batches(count, {"argv": ["true"]})
-            self._line.until_ended(done + count)
+            self._line.until_done(done + count)
         return time.perf_counter() - begun
 
     def start(self, way: str) -> float | None:
@@ -59,7 +59,7 @@ class Ours:
         else:
             return None
         took_s = told_at(self._manager.ground.shared / "told") - begun
-        self._line.until_ended(done + 1)
+        self._line.until_done(done + 1)
         return took_s
 
     def submit(self, count: int, way: str) -> float | None:
@@ -80,13 +80,10 @@ class Ours:
             return None
         return time.perf_counter() - begun
 
-    def cpu_s(self) -> float:
+    def cpu(self) -> Cpu | None:
         """See Contestant."""
-        return self.head_cpu_s() + self._manager.ground.cpu_s()
-
-    def head_cpu_s(self) -> float:
-        """See Contestant."""
-        return cpu_s([self._manager.pid])
+        head_s = cpu_s([self._manager.pid])
+        return Cpu(head_s + self._manager.ground.cpu_s(), head_s)
 
     def _in_batches(self, count: int, request: dict[str, object]) -> None:
         for at in range(0, count, _BATCH):

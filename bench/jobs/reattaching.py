@@ -1,4 +1,4 @@
-"""1,000 jobs run, the manager dies as by a power failure: until the next one knows them all."""
+"""1,000 jobs run, the manager is killed with -9: until the next one knows of all that they run."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.slurm_daemons import CONF, FOLDER, Daemons
 
-from bench.jobs.contestant import told_at, until
+from bench.jobs.contestant import LIMIT_S, Cpu, told_at, until
 from bench.jobs.ground import SLOTS, below, cpu_s
 from clsh.demo import processes
 
@@ -30,7 +30,6 @@ _SCRIPTS = {
     "told": "#!/bin/sh\ndate +%s.%N >/shared/told\n",
 }
 _SBATCH = "sbatch -Q -o /dev/null --mem=100M"
-_LIMIT_S = 120
 
 
 class Shared:
@@ -70,7 +69,7 @@ class Shared:
             text=True,
             check=False,
             cwd="/",
-            timeout=_LIMIT_S,
+            timeout=LIMIT_S,
         )
         if done.returncode:
             raise SystemExit(f"bench: {line}: {done.stderr.strip()[-500:]}")
@@ -130,14 +129,11 @@ class Slurm:
         self._shared.empty()
         return took_s
 
-    def cpu_s(self) -> float:
-        """See Contestant."""
-        return self._shared.ground.cpu_s()
-
-    def head_cpu_s(self) -> float:
+    def cpu(self) -> Cpu | None:
         """See Contestant."""
         pids = below(self._shared.ground.head_pid())
-        return cpu_s(pid for pid in pids if processes.words(pid)[:1] == ["slurmctld"])
+        head = [pid for pid in pids if processes.words(pid)[:1] == ["slurmctld"]]
+        return Cpu(cpu_s(pids), cpu_s(head))
 
 
 @contextlib.contextmanager
