@@ -55,6 +55,7 @@ def lines(some: Sequence[Contestant], *, quick: bool) -> list[str]:
         "Jobs of their own: clsh 1,000 a request, Slurm and tsp a command each, HyperQueue a",
         "call each. As root: the manager logs in as root, and jobs are run as alice.",
         f"A turn takes each about {turn_s:g} s, and as many jobs as that needs.",
+        "x slurm tuned, here and below: how many times better the first column is.",
     )
 
 
