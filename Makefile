@@ -6,6 +6,7 @@ TESTS := $(BIN)/coverage run -m pytest -p tests.support.no_skips
 # What fails is tried once more with the machine for itself, and has to pass.
 AGAIN := $(TESTS) --last-failed --last-failed-no-failures none
 QUICK ?=
+ONLY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: env demo test check bench onefile docs lock clean help
@@ -38,9 +39,9 @@ check: .venv/.tests ## lint, format, types and import layers
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 
-bench: .venv/.runs ## measure clsh beside clush, pdsh and pssh (QUICK=1: a short run)
+bench: .venv/.runs ## measure clsh beside its peers (QUICK=1: a short run; ONLY=jobs: one figure)
 	@$(PYTHON) tools/system_packages.py bench
-	@$(BIN)/python -m bench $(if $(QUICK),--quick)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(ONLY)
 
 onefile: .venv/.tests ## build dist/clsh, one executable for machines without Python, and try it
 	@$(BIN)/python -m tools.onefile

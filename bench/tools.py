@@ -23,10 +23,14 @@ _PSSH = "parallel-ssh"  # Debian's name for it
 
 
 class Tools:
-    """Makes the jobs; `names` are the tools to measure, clsh first."""
+    """Makes the jobs; `names` are the tools to measure, clsh first.
 
-    def __init__(self, server: Server) -> None:
+    `only` are those that were asked for, none when nobody did.
+    """
+
+    def __init__(self, server: Server, only: Sequence[str] = ()) -> None:
         self.server = server
+        self.only = only
         self._makers: dict[str, Callable[[Path, Path | None, str], Job]] = {
             "clsh": self._clsh,
             "clush": self._clush,
@@ -34,7 +38,7 @@ class Tools:
             "pssh": self._pssh,
             "ssh": self._ssh,
         }
-        self.names = list(self._makers)
+        self.names = list(only or self._makers)
 
     def host_file(self, hosts: Sequence[str]) -> Path:
         """Write `hosts` into a file, one a line."""

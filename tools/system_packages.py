@@ -50,7 +50,8 @@ TESTS = {
     "/usr/sbin/munged": "munge",
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc": "fonts-noto-cjk",
 }
-# clush is in the environment: clsh needs the same package
+# clush is in the environment: clsh needs the same package. HyperQueue is none of Debian's: the
+# bench makes an environment with it.
 BENCH = {
     "/usr/sbin/sshd": "openssh-server",
     "ssh": "openssh-client",
@@ -59,6 +60,10 @@ BENCH = {
     "gmond": "ganglia-monitor",
     "gmetad": "gmetad",
     "prometheus-node-exporter": "prometheus-node-exporter",
+    "ip": "iproute2",
+    "/usr/sbin/slurmctld": "slurm-wlm",
+    "/usr/sbin/munged": "munge",
+    "tsp": "task-spooler",
 }
 # The peers among them are daemons; a test starts its own. What Debian's policy asks before
 # it starts a daemon answers no while we install.

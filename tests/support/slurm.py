@@ -3,16 +3,12 @@
     def test_x(slurm4):                      # the module's; leave no job in it
         slurm4.head("sinfo")
 
-Each machine has a munged of its own, since one would take a credential that two nodes get for
-a replayed one. All of it ends with the module, as the nodes are others' too who kill them, and
-nothing of it is outside the demo.
+All of it ends with the module, as the nodes are others' too who kill them.
 """
 
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,9 +22,10 @@ from clsh.nodes.model import Node, node_name
 from clsh.remote.quoting import quote
 from clsh.remote.transport import TransportOptions
 from clsh.remote.transports import local
+from tests.support.slurm_daemons import FOLDER, START_S, Daemons
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from typing import Any
 
     from clsh.base.errors import NodeLostError
@@ -36,118 +33,17 @@ if TYPE_CHECKING:
     from clsh.remote.transport import Command, Exit, Session, SignalName, Sink
     from tests.support.demo import Demo
 
-START_S = 30.0
-FOLDER = "/shared/slurm"
-# v2 of cgroups would look for a mount that a node does not have.
-CONF = """\
-ClusterName=demo
-SlurmctldHost=head
-SlurmUser=root
-AuthInfo=socket=/etc/clsh-munge/socket
-StateSaveLocation={folder}/state
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdPidFile=/run/slurmd.pid
-SlurmdLogFile=/run/slurmd.log
-SlurmdSpoolDir=/var/spool/clsh-slurmd
-SlurmdParameters=config_overrides
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=1
-JobAcctGatherParams=OverMemoryKill
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
-SchedulerType=sched/backfill
-SchedulerParameters=sched_min_interval=0,sched_interval=1,batch_sched_delay=0,bf_interval=1
-GresTypes=gpu
-KillWait=2
-MinJobAge=300
-MaxArraySize=1001
-ReturnToService=2
-MessageTimeout=4
-SlurmctldTimeout=60
-SlurmdTimeout=60
-MailProg=/bin/true
-NodeName={nodes} CPUs=4 RealMemory=2000 Gres=gpu:2 State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
-PartitionName=short Nodes=node1 MaxTime=5 State=UP
-"""
-_MUNGED = """\
-set -e
-mkdir -p -m 711 /etc/clsh-munge
-cp {folder}/munge.key /etc/clsh-munge/key
-chown -R munge: /etc/clsh-munge
-chmod 400 /etc/clsh-munge/key
-cd /etc/clsh-munge
-runuser -u munge -- munged --force --socket=$PWD/socket --key-file=$PWD/key --pid-file=$PWD/pid \\
-    --log-file=$PWD/log --seed-file=$PWD/seed --num-threads=1
-mkdir -p /etc/slurm
-cp {folder}/slurm.conf /etc/slurm/slurm.conf
-printf "Name=gpu File=/dev/%s\\n" null zero >/etc/slurm/gres.conf
-echo CgroupPlugin=cgroup/v1 >/etc/slurm/cgroup.conf
-"""
 
-_END = """\
-pid=$(cat {pid}) && rm {pid} && kill $pid || exit 0
-for _ in $(seq 100); do
-    kill -0 $pid 2>/dev/null || exit 0
-    sleep 0.1
-done
-kill -9 $pid
-"""
-
-
-class Slurm:
+class Slurm(Daemons):
     """Slurm on a demo cluster; the head submits."""
 
     def __init__(self, demo: Demo) -> None:
+        super().__init__(demo)
         self.demo = demo
-        namespaces = ["--net", "--uts", "--ipc", "--pid", "--mount"]
-        self.enter = ["nsenter", "--target", str(demo.head_pid()), *namespaces]
-        self._conf = CONF.format(folder=FOLDER, nodes=",".join(demo.names))
-
-    def start(self) -> None:
-        self.head(f"mkdir -p -m 755 {FOLDER}/state; head -c 128 /dev/urandom >{FOLDER}/munge.key")
-        self.head(f"cat >{FOLDER}/slurm.conf", self._conf)
-        munged = _MUNGED.format(folder=FOLDER)
-        for name in self.demo.names:
-            self.demo.on(name, f"{munged}mkdir -p /var/spool/clsh-slurmd")
-        self.head(f"{munged}slurmctld -c")
-        for name in self.demo.names:
-            self.demo.on(name, f"slurmd -N {name}")
-        self.wait_for("sinfo -h -o %T", lambda text: set(text.split()) == {"idle"})
-
-    def head(self, line: str, stdin: str = "", *, check: bool = True) -> str:
-        """Run a line of shell in the head as root, as a process of the demo alone."""
-        return subprocess.run(
-            [*self.enter, "sh", "-c", line],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=check,
-            timeout=50,
-        ).stdout
-
-    def wait_for(self, line: str, is_so: Callable[[str], bool], wait_s: float = START_S) -> str:
-        """Run a line again and again until its output is so."""
-        ends = time.monotonic() + wait_s
-        while not is_so(text := self.head(line, check=False)):
-            assert time.monotonic() < ends, f"{line}: {text}"
-            time.sleep(0.05)
-        return text
 
     def wait_for_status(self, id_: str, wait_s: float = START_S) -> None:
         """Wait until the script of one of alice's attempts has left its status."""
         self.wait_for(f"cat /home/alice/.clsh/slurm/{id_}/claim/status", bool, wait_s)
-
-    def stop(self) -> None:
-        """End all of it, so that it can be started again."""
-        for name in self.demo.names:
-            self.demo.on(name, _END.format(pid="/run/slurmd.pid"), check=False)
-            self.demo.on(name, _END.format(pid="/etc/clsh-munge/pid"), check=False)
-        self.head(_END.format(pid=f"{FOLDER}/slurmctld.pid"), check=False)
-        self.head(_END.format(pid="/etc/clsh-munge/pid"), check=False)
 
     @contextlib.contextmanager
     def without_controller(self, options: str = "") -> Iterator[None]:
