@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from clsh.jobs.engine import Stream
+    from clsh.jobs.queue.notices import Fate
     from clsh.jobs.wish import Wish
 
 PEOPLE = {
@@ -58,6 +59,7 @@ class Queued:
         self.found: dict[int, tuple[Job, list[Task]]] = {}
         self.written: dict[tuple[int, int, Stream], bytes] = {}
         self.acts: list[tuple[str, str, int, int | None]] = []
+        self.fates: list[Fate] = []
         self.asked: list[Wish] = []
         self.opened = 0
         self.refuses: Exception | None = None
@@ -170,6 +172,10 @@ class Queued:
         self.opened += 1
         job, tasks = self._of(user, number)
         return job, list(tasks)
+
+    async def told(self, user: User, number: int) -> list[Fate]:
+        self._of(user, number)
+        return self.fates
 
     async def cancel(self, user: User, number: int, index: int | None = None) -> None:
         self._act("cancel", user, number, index)

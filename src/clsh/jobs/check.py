@@ -13,6 +13,8 @@ from clsh.base.errors import UsageError
 from clsh.base.messages import tr
 from clsh.jobs.errors import RequestError
 from clsh.jobs.model import After, Kind, Metric, Restart
+from clsh.jobs.notices import wanted
+from clsh.jobs.notices.wanted import HOW
 from clsh.nodes.model import node_name
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ LONGEST_PATH = 4095
 MOST_PRIORITY = 1000
 _LONGEST_KEY = 200
 _MOST_AFTER = 1000
+_MOST_NOTIFY = 10
+_MOST_EACH = 1000
 _GREATEST = 1 << 62
 _GREATEST_INDEX = 1_000_000_000
 _YEAR_S = 366 * 86400
@@ -81,9 +85,22 @@ def _names(request: Request) -> None:
         if len(text) > longest or not text.isprintable():
             raise _bad(field, tr("at most {most} printable characters", most=longest))
         _encoded(field, text)
-    for one in request.notify:
-        if not one or len(one) > _LONGEST_KEY or not one.isprintable():
-            raise _bad("notify", tr("at most {most} printable characters", most=_LONGEST_KEY))
+
+
+def _notify(request: Request) -> None:
+    if len(request.notify) > _MOST_NOTIFY:
+        raise _bad("notify", tr("at most {most} receivers", most=_MOST_NOTIFY))
+    for text in request.notify:
+        try:
+            each = wanted.read(text).each
+        except ValueError:
+            raise _bad("notify", tr("{text} cannot be told", text=repr(text)), tr(HOW)) from None
+        if each and len(request.array) > _MOST_EACH:
+            raise _bad(
+                "notify",
+                tr("of more than {most} tasks nobody is told one by one", most=_MOST_EACH),
+                tr("leave `tasks` out: then the job is told as a whole"),
+            )
 
 
 def _choices(request: Request) -> None:
@@ -212,6 +229,7 @@ _RULES: tuple[Callable[[Request], None], ...] = (
     _array,
     _argv,
     _names,
+    _notify,
     _files,
     _environment,
     _nodes,

@@ -29,12 +29,19 @@ def test_all_said(tmp_path: Path) -> None:
         spool = "/var/spool/clsh"
         keep_days = 7
         keep_jobs = 50
+        notify = ["chat", "mail", "chat"]
+        notify_hours = 3
         slots = {"node[1-2]" = 8, gpu1 = 0}
         [jobs.memory]
         colour = "red"
+        [notify.mail]
+        kind = "smtp"
+        [notify.chat]
+        kind = "webhook"
     """
     slots = {"node1": 8, "node2": 8, "gpu1": 0}
-    expected = Settings("memory", "/var/spool/clsh", 7, 50, slots, {"colour": "red"})
+    told = ("chat", "mail"), 3
+    expected = Settings("memory", "/var/spool/clsh", 7, 50, slots, *told, {"colour": "red"})
     assert loaded(tmp_path, text) == expected
 
 
@@ -48,6 +55,11 @@ def test_all_said(tmp_path: Path) -> None:
         ('[jobs]\nspool = "here"', r"jobs.spool must be a directory on the nodes"),
         ("[jobs]\nkeep_days = 0", r"jobs.keep_days must be a whole number from 1"),
         ("[jobs]\nkeep_jobs = true", r"jobs.keep_jobs must be a whole number"),
+        ('[jobs]\nnotify = "ops"', r"jobs.notify must be a list of names of channels"),
+        ('[jobs]\nnotify = ["ops"]', r"channels \(none is there, add \[notify.NAME\]\)"),
+        ('[jobs]\nnotify = ["ops"]\n[notify.chat]', r"names of channels \(chat\)"),
+        ("notify = 1\n[jobs]\nnotify = [1]", r"jobs.notify must be"),
+        ("[jobs]\nnotify_hours = 0", r"jobs.notify_hours must be a whole number from 1"),
         ("[jobs]\nslots = 3", r"jobs.slots must be a table"),
         ("[jobs.slots]\nn1 = -1", r"jobs.slots.n1 must be a whole number from 0"),
         ('[jobs.slots]\n"n[1-" = 1', r"jobs.slots"),

@@ -125,6 +125,14 @@ def told(job: Row, fields: dict[str, str], now: float) -> Iterator[tuple[str, st
             yield said(BY_NAME[name].label).lower(), text
 
 
+def notified(told: list[Row]) -> Iterator[tuple[str, str]]:
+    """Yield whom the end of a job, or its beginning, was told to, and who could not be told."""
+    for row in told:
+        state = tr(row["state"])
+        error = f": {row['error']}" if row["error"] else ""
+        yield tr("notice"), f"{row['who']} ({tr(row['event'])}): {state} {moment(row['at'])}{error}"
+
+
 def told_task(task: Row, job: Row) -> Iterator[tuple[str, str]]:
     """Yield what became of the only task of a job, but for what `told` says already."""
     if names := nodes(task):

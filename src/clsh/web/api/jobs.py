@@ -112,6 +112,7 @@ async def job(site: Site, asked: Asked) -> object:
     version = jobs.version
     with _told():
         found, tasks = await jobs.job(asked.asker, asked.whole("job"))
+        told = await jobs.told(asked.asker, found.id) if found.request.notify else ()
     states = asked.many("state")
     chosen = [task for task in tasks if not states or task.state in states]
     begin, limit = asked.whole("offset"), asked.whole("limit")
@@ -119,6 +120,7 @@ async def job(site: Site, asked: Asked) -> object:
         "version": version,
         **job_rows.job_row(found),
         "request": form.native(found.request),
+        "told": [job_rows.told_row(one) for one in told],
         "total": len(chosen),
     }
     rows = map(job_rows.task_row, chosen[begin : begin + limit])

@@ -258,6 +258,25 @@ def test_scripts_that_are_refused(words: list[str], kind: type[Exception], error
         main(["sub", *words])
 
 
+def test_a_script_runs_where_no_mail_is_sent(
+    manager: Managed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "job.sh"
+    script.write_text("#!/bin/sh\n#SBATCH --mail-type=END\n#SBATCH --mail-user=a@x.org\ntrue\n")
+    assert main(["sub", str(script)]) == 0
+    assert request(manager).notify == ("end:a@x.org",)
+    manager.jobs.untold = "this manager has no mail server for jobs"
+    capsys.readouterr()
+    assert main(["sub", str(script)]) == 0
+    assert "--mail-user is left out: this manager has no mail server" in capsys.readouterr().err
+    assert request(manager, 2).notify == ()
+    with pytest.raises(UsageError, match="notify: this manager has no mail server"):
+        main(["sub", "--mail-user", "b@x.org", "--mail-type", "END", "--wrap", "true"])
+    manager.jobs.fails = RequestError("argv", "argv: something else")
+    with pytest.raises(UsageError, match="something else"):
+        main(["sub", str(script)])
+
+
 def test_a_submission_is_sent_again_with_its_key(
     manager: Managed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from clsh.base.errors import ClshError
     from clsh.base.users import User
     from clsh.jobs.model import Job, Task
+    from clsh.jobs.queue.notices import Fate
     from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from clsh.web.pages.words import Words
 
 PACE_S = 2.0
+_MOST_TOLD = 20
 _MARGIN = 0.02  # of the time shown, before and after
 
 
@@ -60,8 +62,10 @@ async def page(
     nodes = resources.nodes(monitor.grid, chosen)
     charts = resources.charts(asked, nodes, now=not chosen.ended) if chosen.started else []
     table = tasks.table(asked, job, found, chosen) if len(found) > 1 else None
+    told = await service.told(user, number) if job.request.notify else ()
     values: dict[str, object] = {
         **_said(words, job, found),
+        "moments": [*_moments(words, job), *_told(words, told)],
         "visible": visible,
         "problem": (words.said(str(problem)), words.said(problem.hint)) if problem else ("", ""),
         "acts": _acts(words, job, chosen if "task" in asked.query and table else None),
@@ -106,7 +110,6 @@ def _said(words: Words, job: Job, found: Sequence[Task]) -> dict[str, object]:
         "why": states.reason(words, job, found),
         "taken": states.taken(words, job),
         "nodes": nodes_of(found),
-        "moments": _moments(words, job),
         "life": timeline.life(job, words.now),
         "counts": timeline.counts(job),
         "counted": [
@@ -174,6 +177,20 @@ def _moments(words: Words, job: Job) -> list[tuple[str, float, str]]:
     if job.ended:
         length = states.taken(words, job) or waited
         found.append((words.said("ended"), job.ended, words.tr("after {time}", time=length)))
+    return found
+
+
+def _told(words: Words, fates: Sequence[Fate]) -> list[tuple[str, float, str]]:
+    """Return the last of the moments at which somebody was told, or could not be."""
+    found: list[tuple[str, float, str]] = []
+    for one in fates[-_MOST_TOLD:]:
+        who = visible(one.who)
+        text = {
+            "told": words.tr("{who} was told", who=who),
+            "given up": words.tr("{who} was not told, and will not be", who=who),
+            "waiting": words.tr("{who} waits to be told", who=who),
+        }[one.state]
+        found.append((text, one.at, visible(one.error)))
     return found
 
 
