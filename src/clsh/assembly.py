@@ -161,15 +161,18 @@ def jobs(
     from clsh.jobs.engine import EngineContext
     from clsh.jobs.queue import Queue
     from clsh.jobs.queue.file import QueueFile
+    from clsh.jobs.sent.service import Sent
+    from clsh.jobs.sent.store import Store
     from clsh.jobs.service import Jobs
     from clsh.nodes import inventory
 
     settings = from_config.load(config)
     book = inventory.load(config)
     nodes = book.nodes() if book else ()
-    context = EngineContext(clock, nodes, way, settings.spool, dict(settings.own))
+    sent = Sent(Store(state / "sent", settings.send), clock)
+    context = EngineContext(clock, nodes, way, settings.spool, dict(settings.own), sent.path)
     engine = plugins.find("clsh.jobs.engines", settings.engine)(context)
     names = [str(node.name) for node in nodes]
     told = teller(settings.notify) if teller else None
     queue = Queue(lambda: QueueFile(state))
-    return Jobs(engine, queue, clock, settings, loads, nodes=names, teller=told)
+    return Jobs(engine, queue, clock, settings, loads, nodes=names, teller=told, sent=sent)

@@ -7,6 +7,7 @@ moves tasks on by itself.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import socket
 import threading
@@ -19,6 +20,7 @@ from clsh.base.errors import NotAllowedError
 from clsh.cli import client
 from clsh.jobs.errors import NoJobError, NotNowError, RequestError
 from clsh.jobs.model import ENDED, Job, Place, Task
+from clsh.jobs.sent.store import Taken
 from clsh.jobs.wish import Listing
 from clsh.web import serve
 from tests.support.web import a_control, a_monitor, an_app
@@ -46,6 +48,7 @@ class FakeJobs:
         self.fates: list[Fate] = []
         self.fails: Exception | None = None
         self.untold = ""
+        self.files: dict[str, bytes] = {}
         self._keys: dict[tuple[str, str], int] = {}
         self._changed = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
@@ -168,6 +171,14 @@ class FakeJobs:
 
     async def job(self, user: User, number: int) -> tuple[Job, list[Task]]:
         return self._known(user, number), list(self.tasks[number])
+
+    async def take(self, user: User, upload: str, offset: int, size: int, data: bytes) -> Taken:
+        if self.fails:
+            raise self.fails
+        self.files[upload] = self.files.get(upload, b"")[:offset] + data
+        have = len(self.files[upload])
+        done = hashlib.sha256(self.files[upload]).hexdigest() if have == size else ""
+        return Taken(have, done)
 
     async def told(self, user: User, number: int) -> list[Fate]:
         self._known(user, number)

@@ -15,6 +15,7 @@ from clsh.jobs.errors import RequestError
 from clsh.jobs.model import After, Kind, Metric, Restart
 from clsh.jobs.notices import wanted
 from clsh.jobs.notices.wanted import HOW
+from clsh.jobs.sent import item
 from clsh.nodes.model import node_name
 
 if TYPE_CHECKING:
@@ -116,10 +117,24 @@ def _choices(request: Request) -> None:
 def _files(request: Request) -> None:
     for field in ("directory", "input", "output", "error"):
         _path(field, getattr(request, field), patterned=field != "directory")
-    for path in request.send:
-        _path("send", path)
-    if not all(request.send):
-        raise _bad("send", tr("a file without a name"))
+
+
+def _send(request: Request) -> None:
+    if len(request.send) > item.MOST:
+        raise _bad("send", tr("at most {most} files", most=item.MOST), tr("pack them: tar"))
+    names: set[str] = set()
+    for text in request.send:
+        try:
+            name = item.read(text).name
+        except ValueError:
+            raise _bad(
+                "send",
+                tr("{text} was not handed in", text=repr(text[:80])),
+                tr("cl submit --send FILE hands a file in; so does POST /api/v1/files"),
+            ) from None
+        if name in names:
+            raise _bad("send", tr("two files are called {name}", name=name), tr("rename one"))
+        names.add(name)
 
 
 def _path(field: str, path: str, *, patterned: bool = False) -> None:
@@ -231,6 +246,7 @@ _RULES: tuple[Callable[[Request], None], ...] = (
     _names,
     _notify,
     _files,
+    _send,
     _environment,
     _nodes,
     _after,

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from clsh.jobs.notices.outbox import Teller
     from clsh.jobs.queue.notices import Fate
     from clsh.jobs.queue.rows import Whole
+    from clsh.jobs.sent.service import Sent
+    from clsh.jobs.sent.store import Taken
     from clsh.jobs.settings import Settings
     from clsh.jobs.wish import Listing, Wish
     from clsh.nodes.model import NodeLoad
@@ -59,7 +61,8 @@ class Jobs:
     """All jobs of one engine.
 
     `loads` gives the load of nodes by name, `nodes` are the names of all that exist. Without
-    `teller` nobody can be told of a job: a request that wants so is refused.
+    `teller` nobody can be told of a job: a request that wants so is refused. `sent` keeps the
+    files that are sent along.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Jobs:
         *,
         nodes: Collection[str] = (),
         teller: Teller | None = None,
+        sent: Sent | None = None,
     ) -> None:
         self.settings = settings
         self._engine = engine
@@ -80,6 +84,7 @@ class Jobs:
         self._nodes = frozenset(nodes)
         self._name = ""
         self._teller = teller
+        self._sent = sent
         self._outbox: Outbox | None = None
         if teller is not None:
             hours = settings.notify_hours
@@ -153,6 +158,8 @@ class Jobs:
             self._check_told(request)
             self._check_engine(request)
         await self._check_after(user, requests)
+        if self._sent is not None:
+            await self._sent.check(owner, user.name, requests)
         now = self._clock.unix()
         stored = await self._scheduler.submit([_new(owner, one, now) for one in requests])
         return [one.id for one in stored]
@@ -169,6 +176,12 @@ class Jobs:
         if whole.size <= _FEW:
             return whole.job(), all_tasks(whole, rows, why)
         return whole.job(), await asyncio.to_thread(all_tasks, whole, rows, why)
+
+    async def take(self, user: User, upload: str, offset: int, size: int, data: bytes) -> Taken:
+        """Take a piece of a file that a job of this user will name; see `sent.store`."""
+        if self._sent is None:
+            raise RequestError("send", tr("this manager takes no files"))
+        return await self._sent.take(user.name, upload, offset, size, data, self._needed)
 
     async def told(self, user: User, number: int) -> list[Fate]:
         """Return who was told what of a job, or waits to be; raises NoJobError."""
@@ -274,6 +287,8 @@ class Jobs:
             await asyncio.sleep(_CHORES_S)
             try:
                 await self.forget()
+                if self._sent is not None:
+                    await self._sent.sweep(self._needed)
                 self._backup = await self._queue.back_up(self._clock.unix())
             except QueueError as error:
                 _log.warning("old jobs stay: %s", error)
@@ -292,6 +307,11 @@ class Jobs:
                 self.trouble() or tr("the queue of jobs is not open yet"),
                 hint=tr("try again in a moment; `cl status` says what is wrong"),
             )
+
+    def _needed(self) -> set[tuple[str, str]]:
+        """Return owner and digest of the files that jobs need which have not ended."""
+        jobs = self._scheduler.book.jobs.values()
+        return {(job.owner, digest) for job in jobs for digest in job.sends}
 
     def _noticed(self) -> None:
         if self._outbox is not None:

@@ -71,6 +71,7 @@ ANONYMOUS = {
     "GET /api/v1/jobs/{job}": 401,
     "GET /api/v1/jobs/{job}/output": 401,
     "POST /api/v1/jobs/{job}/cancel": 401,
+    "POST /api/v1/files": 401,
     "POST /api/v1/jobs/{job}/hold": 401,
     "POST /api/v1/jobs/{job}/release": 401,
     "POST /api/v1/jobs/{job}/requeue": 401,

@@ -92,8 +92,8 @@ FIELDS = (
         "NAME=VALUE",
     ),
     Field(
-        "send", "Send files", "list", "files of the manager's machine to copy into the directory"
-        " first", "--send", "FILE",
+        "send", "Send files", "list", "files to put into a directory of the job first, which is"
+        " $CLSH_SENT; it runs there unless a directory is given", "--send", "FILE",
     ),
     Field(
         "priority", "Priority", "signed", "higher is sooner", "--priority", "N", "0",

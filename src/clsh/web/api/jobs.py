@@ -75,6 +75,14 @@ async def submit(site: Site, asked: Asked) -> object:
     return {"jobs": ids}
 
 
+async def take(site: Site, asked: Asked) -> object:
+    """Take a piece of a file; answer how much of it is there, and its digest when that is all."""
+    where = asked.whole("offset"), asked.whole("size")
+    with _told():
+        taken = await _jobs(site).take(asked.asker, asked.text("upload"), *where, asked.body)
+    return {"have": taken.have, "digest": taken.digest}
+
+
 async def listing(site: Site, asked: Asked) -> object:
     """Answer one page of jobs; with `wait` when something has changed since `seen`."""
     jobs = _jobs(site)

@@ -270,6 +270,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "additionalProperties": False,
     },
     "Submitted": _object(jobs=_list(WHOLE)),
+    "Piece": _object(have=WHOLE, digest=TEXT),
     "JobRow": _object(**_JOB),
     "JobList": _object(
         version=WHOLE,

@@ -50,6 +50,7 @@ async def test_who_wants_to_know_is_told_once(tmp_path: Path, engine: MemoryEngi
         await until(lambda: len(letters.told) == 3)
         await ended(jobs, one)
         await ended(jobs, two)
+        await until(lambda: not jobs._outbox or not jobs._outbox.waiting)
         name = jobs._name
         fates = await jobs.told(ALICE, one)
         with pytest.raises(NoJobError):
@@ -145,8 +146,7 @@ async def test_who_hangs_holds_up_nobody_else(tmp_path: Path, engine: MemoryEngi
     assert {who for who, _ in letters.told} == {"ops", "a@x.org"}
     letters.hangs.clear()
     async with running(made(tmp_path, engine, teller=letters)):
-        await until(lambda: len(letters.told) == 3)
-    assert letters.told[-1][0] == "slow"
+        await until(lambda: "slow" in {who for who, _ in letters.told})
 
 
 async def test_a_dead_channel_is_not_tried_for_each(tmp_path: Path, engine: MemoryEngine) -> None:

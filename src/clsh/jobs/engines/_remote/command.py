@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
+from clsh.jobs.sent import placing
 from clsh.remote.quoting import in_sh, sh_words
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ printf '%%s' "$hosts" >"$CLSH_OWN/hosts" || no "cannot write the host file"
 OMPI_MCA_plm_rsh_args="-o BatchMode=yes -o ConnectTimeout=%(s)d"
 PRTE_MCA_plm_ssh_args=$OMPI_MCA_plm_rsh_args
 export OMPI_MCA_plm_rsh_args PRTE_MCA_plm_ssh_args
-set -- mpirun --hostfile "$CLSH_OWN/hosts" -np "$ranks" "$@"
+set -- mpirun --hostfile "$CLSH_OWN/hosts" -np "$ranks" ${CLSH_SENT:+-x CLSH_SENT} "$@"
 unset n
 """
 # Opened for appending: the tasks of a batch may share a file.
@@ -81,8 +82,6 @@ case $4 in -*) tail -c "${4#-}" "$3";; *) tail -c "+$(($4 + 1))" "$3";; esac | h
 def complaints(request: Request) -> list[str]:
     """Return in words what of a request cannot be done on plain nodes."""
     found: list[str] = []
-    if request.send:
-        found.append("files are not sent along: put them into the directory of the job first")
     if request.restart in {"criu", "dmtcp"}:
         found.append(f"checkpoints by {request.restart} are not made by this engine")
     words = [request.directory, request.input, request.output, request.error, *request.argv]
@@ -106,11 +105,14 @@ def check_names(launch: Launch) -> None:
         raise UsageError(f"bad user name {launch.owner!r}", hint="a login name of the nodes")
 
 
-def start_call(number: int, launch: Launch, hosts: Mapping[str, str]) -> bytes:
-    """Return the line that starts an attempt; `hosts` are the addresses of nodes."""
+def start_call(number: int, launch: Launch, hosts: Mapping[str, str], sent: str = "") -> bytes:
+    """Return the line that starts an attempt; `hosts` are the addresses of nodes.
+
+    `sent` is the directory of the files that were sent along.
+    """
     request = launch.request
     numbers = str(request.rss_limit), str(request.gpus)
-    words = ("start", str(number), launch.id, launch.owner, *numbers, _text(launch, hosts))
+    words = ("start", str(number), launch.id, launch.owner, *numbers, _text(launch, hosts, sent))
     return (sh_words(words) + "\n").encode(errors="surrogateescape")
 
 
@@ -120,7 +122,7 @@ def read_line(
     """Return the line that prints part of an output file; root (`by`) reads as the owner."""
     request = launch.request
     path = _filled(request.error if stream == "error" else request.output, launch)
-    folder = request.directory
+    folder = request.directory or (placing.folder(spool, launch) if request.send else "")
     if not path:
         own = "" if by == launch.owner else "/own"
         path, folder = "out" if stream == "output" else "err", f"{spool}/{launch.id}{own}"
@@ -136,7 +138,7 @@ def _filled(text: str, launch: Launch) -> str:
     return _PATTERN.sub(lambda found: known[found[1]], text)
 
 
-def _text(launch: Launch, hosts: Mapping[str, str]) -> str:
+def _text(launch: Launch, hosts: Mapping[str, str], sent: str) -> str:
     request = launch.request
     names = [place.node for place in launch.places]
     ranks = sum(place.ranks for place in launch.places)
@@ -153,14 +155,17 @@ def _text(launch: Launch, hosts: Mapping[str, str]) -> str:
     if request.kind == "batch":
         shown["SLURM_ARRAY_JOB_ID"] = str(launch.job)
         shown["SLURM_ARRAY_TASK_ID"] = str(launch.task)
+    if sent:
+        shown["CLSH_SENT"] = sent
     variables = {
-        "dir": request.directory,
+        "dir": request.directory or sent,
         "in": _filled(request.input, launch),
         "out": _filled(request.output, launch),
         "err": _filled(request.error, launch),
     }
     lines = [_BEGIN, f"HOME=~{launch.owner}; export HOME\n"]
     lines += [_set(name, value, export=True) for name, value in shown.items()]
+    lines += ["PATH=$CLSH_SENT:$PATH; export PATH\n"] if sent else []
     lines += [_set(name, value) for name, value in variables.items()]
     lines += [f"set -- {sh_words(request.argv)}\n", _END]
     if request.kind == "parallel":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from clsh.jobs.forms import form
+from clsh.jobs.forms import form, spelling
 from clsh.jobs.forms.fields import BY_NAME
 from clsh.jobs.model import ENDED
 from clsh.web.pages.asked import Page, Part, Watch
@@ -223,10 +223,15 @@ def _facts(words: Words, task: Task, *, many: bool) -> list[tuple[str, str]]:
     return found
 
 
+def _names(send: str) -> str:
+    """Return the names of files that were sent along, without their digests."""
+    return ", ".join(one.partition(":")[2] or one for one in spelling.entries(send))
+
+
 def _asked_for(words: Words, job: Job) -> list[tuple[str, str]]:
     """Return all that was said in the request, as people type it."""
     return [
-        (words.said(BY_NAME[name].label), visible(text))
+        (words.said(BY_NAME[name].label), visible(_names(text) if name == "send" else text))
         for name, text in form.texts(job.request).items()
         if name == "kind" or (name != "argv" and text != BY_NAME[name].default)
     ]
