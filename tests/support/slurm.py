@@ -29,6 +29,7 @@ from clsh.remote.transports import local
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
     from typing import Any
 
     from clsh.base.errors import NodeLostError
@@ -163,7 +164,7 @@ class Slurm:
 
     def engine(self, user: str = "root", spool: str = "", **settings: object) -> Engine:
         """An engine whose submit host is the head, logged in as `user`."""
-        return engine(self.enter, user, spool, **settings)
+        return engine(self.enter, user, spool, None, **settings)
 
     def job(self, id_: str) -> dict[str, str]:
         """Return the fields that scontrol shows of the one job with this token."""
@@ -177,7 +178,13 @@ class Slurm:
         return [line for line in lines if f" Comment={id_} " in line]
 
 
-def engine(enter: Sequence[str], user: str = "root", spool: str = "", **settings: object) -> Engine:
+def engine(
+    enter: Sequence[str],
+    user: str = "root",
+    spool: str = "",
+    sent: Callable[[str, str], Path] | None = None,
+    **settings: object,
+) -> Engine:
     node = Node(node_name("head"), "head")
     return slurm.build(
         EngineContext(
@@ -186,6 +193,7 @@ def engine(enter: Sequence[str], user: str = "root", spool: str = "", **settings
             Entering(enter, user),
             spool,
             {"host": "head", **settings},
+            sent,
         )
     )
 

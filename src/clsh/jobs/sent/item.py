@@ -45,6 +45,11 @@ def all_of(send: Iterable[str]) -> tuple[Item, ...]:
     return tuple(map(read, send))
 
 
+def folder(spool: str, attempt: str) -> str:
+    """Return the directory on a node in which an attempt finds its files."""
+    return f"{spool}/sent/{attempt}"
+
+
 def is_name(name: str) -> bool:
     """Tell whether a file may be called so in the directory of an attempt."""
     plain = name.isprintable() and "/" not in name and "," not in name and name == name.strip()

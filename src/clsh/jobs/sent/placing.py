@@ -107,11 +107,6 @@ class Placing:
             ) from error
 
 
-def folder(spool: str, launch: Launch) -> str:
-    """Return the directory of an attempt with the files that were sent along."""
-    return f"{spool}/sent/{launch.id}"
-
-
 async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
     while data := await asyncio.to_thread(file.read, _CHUNK):
         yield data

@@ -18,7 +18,8 @@ from clsh.jobs.engine import EngineContext, Launch
 from clsh.jobs.engines import remote
 from clsh.jobs.model import Place, Request
 from clsh.jobs.sent import placing
-from clsh.jobs.sent.placing import GoneError, Placing, folder
+from clsh.jobs.sent.item import folder
+from clsh.jobs.sent.placing import GoneError, Placing
 from clsh.nodes.model import Node, node_name
 from clsh.remote.quoting import in_sh
 from clsh.remote.transports.local import LocalTransport
@@ -72,7 +73,7 @@ class Shop:
 
     async def place(self, launch: Launch) -> Path:
         await self.placing.place("n1", self.run, self.spool, launch, ME)
-        return Path(folder(self.spool, launch))
+        return Path(folder(self.spool, launch.id))
 
 
 @pytest.fixture
@@ -211,7 +212,7 @@ async def test_an_attempt_runs_beside_its_files(shop: Shop, tmp_path: Path) -> N
                 if said.phase == "ended":
                     break
                 await asyncio.sleep(0.05)
-        sent = folder(shop.spool, here)
+        sent = folder(shop.spool, here.id)
         assert await engine.read(here, "output", 0, 999) == f"{sent}\nDATA-{sent}\n".encode()
         assert shop.at(sent, "made").exists()
         assert (await engine.read(away, "output", 0, 999)).splitlines()[0] == b"/"

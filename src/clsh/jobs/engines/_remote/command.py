@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
-from clsh.jobs.sent import placing
+from clsh.jobs.sent import item
 from clsh.remote.quoting import in_sh, sh_words
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def read_line(
     """Return the line that prints part of an output file; root (`by`) reads as the owner."""
     request = launch.request
     path = _filled(request.error if stream == "error" else request.output, launch)
-    folder = request.directory or (placing.folder(spool, launch) if request.send else "")
+    folder = request.directory or (item.folder(spool, launch.id) if request.send else "")
     if not path:
         own = "" if by == launch.owner else "/own"
         path, folder = "out" if stream == "output" else "err", f"{spool}/{launch.id}{own}"

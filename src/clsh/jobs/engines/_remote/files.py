@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import DeadlineError, NodeError
-from clsh.jobs.sent.placing import Placing, folder
+from clsh.jobs.sent.item import folder
+from clsh.jobs.sent.placing import Placing
 from clsh.remote.quoting import in_sh
 from clsh.remote.transport import Command
 
@@ -41,14 +42,14 @@ class Files:
         user, spool = _place_of(loop)
         name = str(link.node.name)
         await self._placing.place(name, _Running(loop), spool, launch, user)
-        return folder(spool, launch)
+        return folder(spool, launch.id)
 
     async def forget(self, launch: Launch, links: Sequence[Link]) -> None:
         """Remove the directories of an attempt that has ended; raises NodeError."""
         for link in links:
             loop = await link.open()
             _, spool = _place_of(loop)
-            await _Running(loop)(_FORGET, [folder(spool, launch)], None, _FORGET_S)
+            await _Running(loop)(_FORGET, [folder(spool, launch.id)], None, _FORGET_S)
 
 
 def _place_of(loop: Loop) -> tuple[str, str]:
