@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clsh.base.clock import Clock
     from clsh.jobs.model import Job, JobState, Task
     from clsh.jobs.notices.outbox import Teller
+    from clsh.jobs.sent.service import Sent
     from clsh.nodes.model import NodeLoad
 
 ALICE = User("alice")
@@ -44,6 +45,7 @@ def made(
     connect: Callable[[sqlite3.Connection], sqlite3.Connection] = lambda db: db,
     nodes: Iterable[str] = (),
     teller: Teller | None = None,
+    sent: Sent | None = None,
 ) -> Jobs:
     return Jobs(
         engine,
@@ -53,6 +55,7 @@ def made(
         no_loads,
         nodes=list(nodes),
         teller=teller,
+        sent=sent,
     )
 
 

@@ -130,7 +130,7 @@ def _send(request: Request) -> None:
             raise _bad(
                 "send",
                 tr("{text} was not handed in", text=repr(text[:80])),
-                tr("cl submit --send FILE hands a file in; so does POST /api/v1/files"),
+                tr("cl submit --send FILE hands a file in; so does POST /api/v1/jobs/files"),
             ) from None
         if name in names:
             raise _bad("send", tr("two files are called {name}", name=name), tr("rename one"))

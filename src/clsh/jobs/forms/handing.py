@@ -22,7 +22,7 @@ from clsh.jobs.sent.item import Item
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_PATH = "/api/v1/files"
+_PATH = "/api/v1/jobs/files"
 _TRIES = 5  # in a row without a byte more
 _PAUSE_S = 0.2
 

@@ -48,7 +48,7 @@ JOBS: tuple[Entry, ...] = (
     ),
     Entry(
         "POST",
-        "/api/v1/files",
+        "/api/v1/jobs/files",
         "Hand in a piece of a file for `send`, which then names it as DIGEST:NAME",
         jobs.take,
         "Piece",

@@ -34,7 +34,7 @@
       const query = new URLSearchParams({ upload: name, offset, size: file.size });
       let answer;
       try {
-        answer = await fetch(`/api/v1/files?${query}`, { method: "POST", body: file.slice(offset, offset + PIECE) });
+        answer = await fetch(`/api/v1/jobs/files?${query}`, { method: "POST", body: file.slice(offset, offset + PIECE) });
       } catch (error) {
         failures += 1;
         if (failures === 5) throw error;

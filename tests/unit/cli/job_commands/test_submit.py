@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -40,6 +41,9 @@ def test_every_field_has_an_option(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FROM_HERE", "here")
+    (tmp_path / "x").write_text("data")
+    (tmp_path / "y").write_text("#!/bin/sh")
+    (tmp_path / "y").chmod(0o755)
     given = {
         "-J": "a name", "-k": "parallel", "-D": "sub", "-i": "in", "-o": "out-%j", "-e": "err",
         "--priority": "-5", "-c": "2", "-m": "4G", "--rss-limit": "5G", "-t": "1:00:00",
@@ -48,7 +52,7 @@ def test_every_field_has_an_option(
         "--checkpoint-signal": "USR2", "--notify": "a@example.org", "--key": "k",
     }  # fmt: skip
     words = [word for pair in given.items() for word in pair]
-    several = ["--env", "A=1", "--env", "FROM_HERE", "--send", "x", "--send", "/y", "-H"]
+    several = ["--env", "A=1", "--env", "FROM_HERE", "--send", "x", "--send", f"{tmp_path}/y", "-H"]
     assert main(["submit", *words, *several, "prog"]) == 0
     got = request(manager)
     assert got == Request(
@@ -60,7 +64,10 @@ def test_every_field_has_an_option(
         output="out-%j",
         error="err",
         environment={"A": "1", "FROM_HERE": "here"},
-        send=(str(tmp_path / "x"), "/y"),
+        send=(
+            f"{hashlib.sha256(b'data').hexdigest()}:x",
+            f"{hashlib.sha256(b'#!/bin/sh').hexdigest()}+x:y",
+        ),
         priority=-5,
         slots=2,
         memory=4 << 30,
