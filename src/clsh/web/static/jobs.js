@@ -79,6 +79,7 @@
     // Files are handed in first, in pieces; then the form names them.
     const files = form.querySelector("[data-files]");
     let handed = false;
+    if (files) files.querySelector("input[type=file]").disabled = false;
     form.addEventListener("submit", async (event) => {
       const chosen = files?.querySelector("input[type=file]");
       if (handed || !chosen?.files.length) return;
