@@ -158,6 +158,30 @@ def test_files_are_sent_along_to_whom_they_belong(demo4: Demo, root: Driver, ali
     assert alice.end_of("sent-alice")["status"] == 0
 
 
+def test_killed_while_it_brings_a_file_nothing_begins_beside_half_of_it(demo4: Demo) -> None:
+    size = 400 << 20
+    digest = "a" * 64  # the content is not looked at again: its length is
+    demo4.on("node1", f"mkdir -p /shared/sent; truncate -s {size} /shared/sent/{digest}")
+    script = "stat -c %s big"
+    one = ["sent-half", "alice", {"argv": ["sh", "-c", script], "send": [f"{digest}:big"]}]
+    place = [["node4", 1]]
+    files = f"{SPOOL}/files/alice"
+    with Driver(demo4, "root") as dying:
+        dying.send("start", *one, place)
+        until(lambda: demo4.on("node4", f"find {files} -name '.{digest}.*'; true", check=False))
+    until(lambda: not demo4.on("node4", f"find {files} -type f -name '*{digest}*'; true"))
+    assert (
+        demo4.on("node4", f"ls -d {SPOOL}/sent-half {SPOOL}/sent/*half*; true", check=False) == ""
+    )
+    with Driver(demo4, "root") as driver:
+        assert [said["phase"] for said in driver.ask("ask", [*one, place])] == ["absent"]
+        assert driver.answer(driver.send("start", *one, place), 90)["phase"] == "running"
+        assert driver.end_of("sent-half")["status"] == 0
+        assert driver.ask("read", [*one, place], "output", 0, 99) == f"{size}\n"
+        driver.ask("forget", [*one, place])
+    demo4.on("node4", f"rm -rf {files}; rm /shared/sent/{digest}")
+
+
 @pytest.mark.parametrize("owner", ["sshd", "dora"])
 def test_nothing_is_sent_to_who_may_run_nothing(demo4: Demo, root: Driver, owner: str) -> None:
     send = hand_in(demo4, ("go", "#!/bin/sh", True))

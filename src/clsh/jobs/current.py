@@ -12,7 +12,6 @@ from clsh.jobs.placement import rank
 from clsh.jobs.queue.codec import decode
 from clsh.jobs.queue.rows import JobRow, Whole
 from clsh.jobs.rooms import need_of
-from clsh.jobs.sent import item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +76,7 @@ class Current:
         self.at_once = request.at_once
         self.time_limit = request.time_limit
         self.again = states.again_of(request)
-        self.sends = tuple(one.digest for one in item.all_of(request.send))
+        self.sends = tuple(text[:64] for text in request.send)
         self.wanted = wanted.all_of(request.notify) if request.notify else ()
         self.after: dict[int, After] = {}
         self.filed = False

@@ -45,6 +45,11 @@ def all_of(send: Iterable[str]) -> tuple[Item, ...]:
     return tuple(map(read, send))
 
 
+def names(send: Iterable[str]) -> list[str]:
+    """Return how files are called, for people; what cannot be read is shown as it is."""
+    return [text.partition(":")[2] or text for text in send]
+
+
 def folder(spool: str, attempt: str) -> str:
     """Return the directory on a node in which an attempt finds its files."""
     return f"{spool}/sent/{attempt}"

@@ -69,7 +69,7 @@ def test_a_job_that_failed(manager: Managed, capsys: pytest.CaptureFixture[str])
 
 
 def test_who_was_told(manager: Managed, capsys: pytest.CaptureFixture[str]) -> None:
-    submitted(manager, {"notify": ["ops"]})
+    submitted(manager, {"notify": ["ops"], "send": ["0" * 64 + "+x:prog", "1" * 64 + ":b"]})
     move(manager, 1, state="done", status=0)
     facts = Facts("end", 1, None, "x", "root", "done", 2.0, 1.0)
     manager.jobs.fates = [
@@ -78,6 +78,7 @@ def test_who_was_told(manager: Managed, capsys: pytest.CaptureFixture[str]) -> N
     ]
     assert main(["job", "1"]) == 0
     out = capsys.readouterr().out
+    assert re.search(r"^send files +prog, b$", out, re.MULTILINE)
     assert re.search(r"^notice +ops \(end\): told 1970-01-01 ", out, re.MULTILINE)
     assert re.search(r"^notice +a@x.org \(end\): given up .*: OSError: .*no", out, re.MULTILINE)
     assert "\x1b" not in out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clsh.jobs.sent.item import Item, all_of, is_name, read
+from clsh.jobs.sent.item import Item, all_of, folder, is_name, names, read
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -28,6 +28,11 @@ def test_there_and_back(name: str, executable: bool) -> None:
 def test_what_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="no file that was handed in"):
         read(text)
+
+
+def test_for_people() -> None:
+    assert names([f"{DIGEST}:a:b", f"{DIGEST}+x:c", "odd"]) == ["a:b", "c", "odd"]
+    assert folder("/var/spool", "q-1.0.1") == "/var/spool/sent/q-1.0.1"
 
 
 def test_a_name_that_is_no_text() -> None:

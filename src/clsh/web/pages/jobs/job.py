@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from clsh.jobs.forms import form, spelling
 from clsh.jobs.forms.fields import BY_NAME
 from clsh.jobs.model import ENDED
+from clsh.jobs.sent import item
 from clsh.web.pages.asked import Page, Part, Watch
 from clsh.web.pages.jobs import resources, states, tail, tasks, timeline
 from clsh.web.pages.jobs.listing import nodes_of
@@ -225,7 +226,7 @@ def _facts(words: Words, task: Task, *, many: bool) -> list[tuple[str, str]]:
 
 def _names(send: str) -> str:
     """Return the names of files that were sent along, without their digests."""
-    return ", ".join(one.partition(":")[2] or one for one in spelling.entries(send))
+    return ", ".join(item.names(spelling.entries(send)))
 
 
 def _asked_for(words: Words, job: Job) -> list[tuple[str, str]]:
