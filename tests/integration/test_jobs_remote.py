@@ -159,7 +159,7 @@ def test_files_are_sent_along_to_whom_they_belong(demo4: Demo, root: Driver, ali
 
 
 def test_killed_while_it_brings_a_file_nothing_begins_beside_half_of_it(demo4: Demo) -> None:
-    size = 400 << 20
+    size = 200 << 20
     digest = "a" * 64  # the content is not looked at again: its length is
     demo4.on("node1", f"mkdir -p /shared/sent; truncate -s {size} /shared/sent/{digest}")
     script = "stat -c %s big"

@@ -124,6 +124,8 @@ def test_each_task_is_told_of_where_that_is_wanted(book: Book) -> None:
 
 def test_what_never_had_a_place_is_no_task_to_tell_of(book: Book) -> None:
     job = add(book, "tasks:each", "ops", kind="batch", array=tuple(range(9)))
+    book.cancel_waiting(job, 8, NOW, "cancelled by alice")
+    assert said(book) == []
     book.cancel(job, NOW, "cancelled by alice")
     for index in range(4):
         tell(book, job, "ended", index, signal="TERM")
