@@ -58,7 +58,5 @@ def folder(spool: str, attempt: str) -> str:
 def is_name(name: str) -> bool:
     """Tell whether a file may be called so in the directory of an attempt."""
     plain = name.isprintable() and "/" not in name and "," not in name and name == name.strip()
-    try:
-        return plain and name not in {"", ".", ".."} and len(name.encode()) <= LONGEST_NAME
-    except UnicodeEncodeError:
-        return False
+    # What is printable is UTF-8, too.
+    return plain and name not in {"", ".", ".."} and len(name.encode()) <= LONGEST_NAME

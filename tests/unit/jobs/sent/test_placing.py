@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clsh.base.clock import SystemClock
-from clsh.base.errors import ClshError, NodeError
+from clsh.base.errors import ClshError, DeadlineError, NodeError
 from clsh.jobs.engine import EngineContext, Launch
 from clsh.jobs.engines import remote
 from clsh.jobs.model import Place, Request
@@ -222,6 +222,35 @@ async def test_an_attempt_runs_beside_its_files(shop: Shop, tmp_path: Path) -> N
     finally:
         await engine.aclose()
         shop.at("/made").unlink(missing_ok=True)
+
+
+async def test_what_fails_on_a_node_is_told_as_its_error(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Node(node_name("here"), "here", transport="local")
+    context = EngineContext(SystemClock(), [node], LocalTransport(), shop.spool, sent=shop.path)
+    engine = remote.build(context)
+    assert isinstance(engine, remote.Remote)
+    one = launch("q-1.0.1", f"{shop.has(b'x')}:x")
+    shop.at().mkdir()
+    shop.at("sent").touch()
+    try:
+        with pytest.raises(NodeError, match=r"cannot create directory|File exists"):
+            await engine.start(one)
+        assert [said.phase for said in await engine.ask([one])] == ["absent"]
+        shop.at("sent").unlink()
+        with monkeypatch.context() as patched:
+            patched.setattr(placing, "_PLACE_S", 0.0)
+            with pytest.raises(DeadlineError, match="were not there after 0 s"):
+                await engine.start(one)
+        loop = await engine._known("here").open()
+        known, loop.has = loop.has, None
+        with pytest.raises(NodeError, match="where its spool is"):
+            await engine.start(one)
+        loop.has = known
+        assert (await engine.start(one)).phase in {"running", "ended"}
+    finally:
+        await engine.aclose()
 
 
 async def test_without_files_there_is_no_equivalent(tmp_path: Path) -> None:
