@@ -181,6 +181,7 @@ class Jobs:
         """Take a piece of a file that a job of this user will name; see `sent.store`."""
         if self._sent is None:
             raise RequestError("send", tr("this manager takes no files"))
+        self._running()  # else it is not known which files are needed
         return await self._sent.take(user.name, upload, offset, size, data, self._needed)
 
     async def told(self, user: User, number: int) -> list[Fate]:

@@ -12,6 +12,7 @@ import pytest
 from clsh.jobs.engines.memory import MemoryEngine
 from clsh.jobs.errors import RequestError
 from clsh.jobs.model import Slots
+from clsh.jobs.queue import QueueError
 from clsh.jobs.sent.service import Sent
 from clsh.jobs.sent.store import Bounds, NoRoomError, Store
 from tests.support.clocks import Running
@@ -110,6 +111,12 @@ async def test_files_are_swept_with_old_jobs(
     sent = Sent(Store(tmp_path / "sent", Bounds()), Running())
     async with running(made(tmp_path / "other", engine, sent=sent)):
         await until(lambda: not path.exists())
+
+
+async def test_nothing_is_taken_before_it_is_known_what_is_needed(tmp_path: Path) -> None:
+    sent = Sent(Store(tmp_path / "sent", Bounds()), Running())
+    with pytest.raises(QueueError, match="not open yet"):
+        await made(tmp_path, MemoryEngine(), sent=sent).take(ALICE, TOKEN, 0, 1, b"x")
 
 
 async def test_where_no_files_are_taken(tmp_path: Path) -> None:
