@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from clsh.access.service import Access
     from clsh.base.clock import Clock
     from clsh.base.config import Config
+    from clsh.jobs.notices.outbox import Teller
     from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.monitor.settings import Settings
@@ -147,10 +148,12 @@ def jobs(
     clock: Clock,
     way: Transport,
     loads: Callable[[], Mapping[str, NodeLoad]],
+    teller: Callable[[Sequence[str]], Teller] | None = None,
 ) -> Jobs:
     """Return the jobs of all nodes in the inventory, run by the engine of the settings.
 
-    `way` leads to the nodes and keeps its sessions, `loads` gives the load of nodes by name.
+    `way` leads to the nodes and keeps its sessions, `loads` gives the load of nodes by name;
+    `teller` makes what tells people, of the channels that jobs may use.
     Nothing is connected and no file opened before it runs. Raises ConfigError or UsageError.
     """
     from clsh.base import plugins
@@ -158,13 +161,18 @@ def jobs(
     from clsh.jobs.engine import EngineContext
     from clsh.jobs.queue import Queue
     from clsh.jobs.queue.file import QueueFile
+    from clsh.jobs.sent.service import Sent
+    from clsh.jobs.sent.store import Store
     from clsh.jobs.service import Jobs
     from clsh.nodes import inventory
 
     settings = from_config.load(config)
     book = inventory.load(config)
     nodes = book.nodes() if book else ()
-    context = EngineContext(clock, nodes, way, settings.spool, dict(settings.own))
+    sent = Sent(Store(state / "sent", settings.send), clock)
+    context = EngineContext(clock, nodes, way, settings.spool, dict(settings.own), sent.path)
     engine = plugins.find("clsh.jobs.engines", settings.engine)(context)
     names = [str(node.name) for node in nodes]
-    return Jobs(engine, Queue(lambda: QueueFile(state)), clock, settings, loads, nodes=names)
+    told = teller(settings.notify) if teller else None
+    queue = Queue(lambda: QueueFile(state))
+    return Jobs(engine, queue, clock, settings, loads, nodes=names, teller=told, sent=sent)

@@ -20,7 +20,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from clsh.base.client import BrokenOffError, NoManagerError
 from clsh.base.errors import ClshError, UsageError
@@ -108,6 +108,7 @@ class Executor(concurrent.futures.Executor):
         self._open: dict[int, concurrent.futures.Future[Any]] = {}
         self._unwanted: deque[int] = deque()
         self._sending = 0
+        self._handed: dict[str, object] = {}
         self._closed = False
         self._threads: list[threading.Thread] = []
 
@@ -186,10 +187,13 @@ class Executor(concurrent.futures.Executor):
 
     def _submit(self, calls: list[_Call]) -> None:
         wanted = [call for call in calls if not call.future.cancelled()]
-        requests = [{**call.request, "key": secrets.token_hex(16)} for call in wanted]
         numbers: list[int] = []
         try:
-            numbers = _insist(requests) if requests else []
+            if wanted:
+                sent = _insist(self._hand_in)
+                key = secrets.token_hex
+                requests = [{**call.request, **sent, "key": key(16)} for call in wanted]
+                numbers = _insist(lambda: asking.submit(requests))
         except ClshError as error:
             for call in wanted:
                 _fail(call.future, error)
@@ -200,6 +204,14 @@ class Executor(concurrent.futures.Executor):
             self._news.notify_all()
         for call, number in zip(wanted, numbers, strict=False):
             call.future.add_done_callback(functools.partial(self._forget, number))
+
+    def _hand_in(self) -> dict[str, object]:
+        """Return what names the files that all calls have; they are handed in once."""
+        if not self._handed and (send := self._fields.get("send")):
+            from clsh.jobs.forms import handing
+
+            self._handed["send"] = handing.all_of(cast("list[str]", send))
+        return self._handed
 
     def _forget(self, number: int, future: concurrent.futures.Future[Any]) -> None:
         with self._news:
@@ -288,12 +300,12 @@ def _payload(call: object, args: object, named: object) -> str:
     return text
 
 
-def _insist(requests: list[dict[str, object]]) -> list[int]:
-    """Submit, waiting for a manager that restarts."""
+def _insist(doing: Callable[[], T]) -> T:
+    """Do something, waiting for a manager that restarts."""
     patience = asking.Patience()
     while True:
         try:
-            return asking.submit(requests)
+            return doing()
         except ClshError as error:
             if not _waits(patience, error):
                 raise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clsh.monitor.alerts import Alert, Turn
-from clsh.monitor.notify import Notifier, notifier, program, webhook
+from clsh.monitor.notify import Notifier, program, way, webhook
 from clsh.monitor.settings import Mail, Program, Webhook
 from clsh.remote.transport import TransportOptions
 from clsh.remote.transports import local
@@ -165,7 +165,7 @@ async def test_a_webhook_that_hangs(
 ) -> None:
     """Saying nothing, and saying a little again and again, so that no timeout of its own helps."""
     monkeypatch.setattr(webhook, "TIMEOUT_S", 0.3)
-    monkeypatch.setattr(notifier, "LONGEST_S", 0.6)
+    monkeypatch.setattr(way, "LONGEST_S", 0.6)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

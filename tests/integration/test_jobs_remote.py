@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +29,16 @@ int main(int c, char **v) {
   MPI_Finalize(); return 0;
 }
 """
+
+
+def hand_in(demo: Demo, *files: tuple[str, str, bool]) -> list[str]:
+    """Put files where the engine finds them; return what a request names them by."""
+    found: list[str] = []
+    for name, text, executable in files:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        demo.on("node1", f"mkdir -p /shared/sent; printf %s {quote(text)} >/shared/sent/{digest}")
+        found.append(f"{digest}{'+x' * executable}:{name}")
+    return found
 
 
 @pytest.fixture
@@ -124,6 +136,73 @@ def test_open_mpi_sums_over_four_nodes(demo4: Demo, alice: Driver) -> None:
         f"{name}:" for name in demo4.names for _ in range(2)
     )
     assert {line.split()[-1] for line in text.splitlines()} == {"28"}
+
+
+def test_files_are_sent_along_to_whom_they_belong(demo4: Demo, root: Driver, alice: Driver) -> None:
+    send = hand_in(demo4, ("go", "#!/bin/sh\npwd; id -un; cat data; echo x >made", True))
+    send += hand_in(demo4, ("data", "DATA", False))
+    one = ["sent-root", "alice", {"argv": ["./go"], "send": send}, [["node2", 1]]]
+    assert root.ask("start", *one)["phase"] == "running"
+    assert root.end_of("sent-root")["status"] == 0
+    folder = f"{SPOOL}/sent/sent-root"
+    assert root.ask("read", one, "output", 0, 999) == f"{folder}\nalice\nDATA"
+    seen = demo4.on("node2", f"stat -c '%U %a' {SPOOL}/sent {folder} {folder}/data {folder}/go")
+    assert seen == "root 711\nalice 700\nalice 600\nalice 700\n"
+    digest = send[0].partition("+")[0]
+    kept = demo4.on("node2", f"stat -c '%U %a' {SPOOL}/files/alice {SPOOL}/files/alice/{digest}")
+    assert kept == "root 700\nroot 600\n"
+    assert root.ask("forget", one) is None
+    assert demo4.on("node2", f"ls -d {folder}; true", check=False) == ""
+    own = ["sent-alice", "alice", {"argv": ["./go"], "send": send}, [["node3", 1]]]
+    assert alice.ask("start", *own)["phase"] == "running"
+    assert alice.end_of("sent-alice")["status"] == 0
+
+
+def test_killed_while_it_brings_a_file_nothing_begins_beside_half_of_it(demo4: Demo) -> None:
+    size = 200 << 20
+    digest = "a" * 64  # the content is not looked at again: its length is
+    demo4.on("node1", f"mkdir -p /shared/sent; truncate -s {size} /shared/sent/{digest}")
+    script = "stat -c %s big"
+    one = ["sent-half", "alice", {"argv": ["sh", "-c", script], "send": [f"{digest}:big"]}]
+    place = [["node4", 1]]
+    files = f"{SPOOL}/files/alice"
+    with Driver(demo4, "root") as dying:
+        dying.send("start", *one, place)
+        until(lambda: demo4.on("node4", f"find {files} -name '.{digest}.*'; true", check=False))
+    until(lambda: not demo4.on("node4", f"find {files} -type f -name '*{digest}*'; true"))
+    assert (
+        demo4.on("node4", f"ls -d {SPOOL}/sent-half {SPOOL}/sent/*half*; true", check=False) == ""
+    )
+    with Driver(demo4, "root") as driver:
+        assert [said["phase"] for said in driver.ask("ask", [*one, place])] == ["absent"]
+        assert driver.answer(driver.send("start", *one, place), 90)["phase"] == "running"
+        assert driver.end_of("sent-half")["status"] == 0
+        assert driver.ask("read", [*one, place], "output", 0, 99) == f"{size}\n"
+        driver.ask("forget", [*one, place])
+    demo4.on("node4", f"rm -rf {files}; rm /shared/sent/{digest}")
+
+
+@pytest.mark.parametrize("owner", ["sshd", "dora"])
+def test_nothing_is_sent_to_who_may_run_nothing(demo4: Demo, root: Driver, owner: str) -> None:
+    send = hand_in(demo4, ("go", "#!/bin/sh", True))
+    said = root.ask("start", f"sent-{owner}", owner, {"argv": ["x"], "send": send}, [["node2", 1]])
+    assert said["phase"] == "refused"
+    assert owner in said["reason"]
+    assert demo4.on("node2", f"ls -d {SPOOL}/files/{owner}; true", check=False) == ""
+
+
+def test_ranks_of_mpi_find_their_program_on_each_node(demo4: Demo, root: Driver) -> None:
+    script = "#!/bin/sh\necho $(uname -n) $(cat data) $CLSH_SENT"
+    send = [*hand_in(demo4, ("go", script, True)), *hand_in(demo4, ("data", "D", False))]
+    places = [[name, 1] for name in demo4.names]
+    request = {"argv": ["./go"], "send": send, "kind": "parallel", "tasks": 4}
+    one = ["sent-mpi", "alice", request, places]
+    said = root.ask("start", *one)
+    assert said["phase"] == "running", said
+    ended = root.end_of("sent-mpi")
+    assert ended["status"] == 0, root.ask("read", one, "error", 0, 4000)
+    lines = sorted(root.ask("read", one, "output", 0, 4000).splitlines())
+    assert lines == [f"{name} D {SPOOL}/sent/sent-mpi" for name in sorted(demo4.names)]
 
 
 def test_a_node_that_cannot_be_reached_is_named(demo4: Demo, alice: Driver) -> None:

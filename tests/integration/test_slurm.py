@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import re
 import secrets
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clsh.base.errors import NodeError
-from tests.support.slurm import Slurm, launch
+from tests.support.slurm import Slurm, engine, launch
 from tests.support.slurm_rows import HOME, ROWS
 
 if TYPE_CHECKING:
@@ -110,6 +111,35 @@ def no_job_is_left(slurm4: Slurm) -> Iterator[None]:
     yield
     slurm4.head("scancel -u alice; scancel -u bob")
     slurm4.wait_for("squeue -h", lambda text: not text.strip(), WAIT_S)
+
+
+async def test_files_are_sent_along(slurm4: Slurm, tmp_path: Path) -> None:
+    text = b'#!/bin/sh\npwd; cat data; data2=$(cat "$CLSH_SENT/data"); echo $data2 $(id -un)\n'
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in (("go", text), ("d", b"D"))}
+    (tmp_path / digests["go"]).write_bytes(text)
+    (tmp_path / digests["d"]).write_bytes(b"D")
+    send = (f"{digests['go']}+x:go", f"{digests['d']}:data")
+
+    def path(owner: str, digest: str) -> Path:
+        (tmp_path / digest).stat()
+        return tmp_path / digest
+
+    here, away = new("./go", send=send), new("go", send=send, directory="/")
+    gone = new("./go", send=("0" * 64 + ":go",))
+    async with hearing(engine(slurm4.enter, sent=path)) as heard:
+        starts = [asyncio.create_task(heard.engine.start(one)) for one in (here, away, gone)]
+        reports = [await start for start in starts]
+        assert [report.phase for report in reports] == ["running", "running", "refused"]
+        assert reports[-1].reason == (
+            "go, which was sent along, is kept no longer: submit it again with the file"
+        )
+        assert (await heard.end(here)).status == 0
+        folder = f"/home/alice/.clsh/slurm/sent/{here.id}"
+        assert await heard.engine.read(here, "output", 0, 999) == f"{folder}\nDD alice\n".encode()
+        await heard.end(away)
+        assert (await heard.engine.read(away, "output", 0, 999)) == b"/\nD alice\n"
+    seen = await head(slurm4, f"stat -c '%U %a' {folder} {folder}/data {folder}/go")
+    assert seen == "alice 700\nalice 600\nalice 700\n"
 
 
 async def test_every_field_of_the_form(slurm4: Slurm) -> None:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clsh.base.clock import SystemClock
@@ -37,6 +38,9 @@ def launch(name: str, owner: str, request: Mapping[str, Any], places: Sequence[A
     told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in request.items()}
     where = tuple(Place(node, ranks) for node, ranks in places)
     return Launch(name, owner, 7, 3, 1, Request(**told), where)
+
+
+SENT = Path("/shared/sent")  # what was handed in, by its digest
 
 
 class Driver:
@@ -141,11 +145,15 @@ async def _do(engine: remote.Remote, number: int, verb: str, args: list[Any]) ->
         _say(number, {"error": str(error)})
 
 
+def _sent(owner: str, digest: str) -> Path:
+    return SENT / digest
+
+
 async def _main(user: str, spool: str, names: list[str]) -> None:
     options = TransportOptions(keepalive_s=1)
     nodes = [Node(node_name(name), name, user=user) for name in names]
     pool = Pool(asyncssh.build(options))
-    engine = remote.Remote(EngineContext(SystemClock(), nodes, pool, spool))
+    engine = remote.Remote(EngineContext(SystemClock(), nodes, pool, spool, sent=_sent))
     running = asyncio.create_task(engine.run(lambda report: _say(None, asdict(report))))
     reader = asyncio.StreamReader(limit=1 << 20)
     loop = asyncio.get_running_loop()

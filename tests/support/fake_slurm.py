@@ -18,6 +18,7 @@ from clsh.remote.transport import TransportOptions
 from clsh.remote.transports import local
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -123,6 +124,7 @@ class FakeSlurm:
     def __init__(self, at: Path) -> None:
         self.at = at
         self.spool = at / "spool"
+        self.sent: Callable[[str, str], Path] | None = None
         (at / "bin").mkdir(parents=True)
         self.spool.mkdir()
         (at / "last").write_text("0")
@@ -139,6 +141,7 @@ class FakeSlurm:
                 local.build(TransportOptions()),
                 str(self.spool),
                 {"host": "local://", "path": str(self.at / "bin"), **settings},
+                self.sent,
             )
         )
 

@@ -7,6 +7,7 @@ moves tasks on by itself.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import socket
 import threading
@@ -19,6 +20,7 @@ from clsh.base.errors import NotAllowedError
 from clsh.cli import client
 from clsh.jobs.errors import NoJobError, NotNowError, RequestError
 from clsh.jobs.model import ENDED, Job, Place, Task
+from clsh.jobs.sent.store import Taken
 from clsh.jobs.wish import Listing
 from clsh.web import serve
 from tests.support.web import a_control, a_monitor, an_app
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from clsh.base.users import User
     from clsh.jobs.engine import Stream
     from clsh.jobs.model import JobState, Request
+    from clsh.jobs.queue.notices import Fate
     from clsh.jobs.wish import Wish
 
 
@@ -42,7 +45,10 @@ class FakeJobs:
         self.tasks: dict[int, list[Task]] = {}
         self.out: dict[tuple[int, int, Stream], bytes] = {}
         self.acts: list[tuple[str, int, int | None]] = []
+        self.fates: list[Fate] = []
         self.fails: Exception | None = None
+        self.untold = ""
+        self.files: dict[str, bytes] = {}
         self._keys: dict[tuple[str, str], int] = {}
         self._changed = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
@@ -67,6 +73,8 @@ class FakeJobs:
         if owner and not user.may_handle(owner):
             raise NotAllowedError(f"{user.name} may not submit for {owner}")
         for request in requests:
+            if request.notify and self.untold:
+                raise RequestError("notify", f"notify: {self.untold}", hint="leave it out")
             if request.argv[0] == "/bad":
                 raise RequestError("argv", "no such program", hint="name another")
         return [self._add(owner or user.name, request) for request in requests]
@@ -163,6 +171,18 @@ class FakeJobs:
 
     async def job(self, user: User, number: int) -> tuple[Job, list[Task]]:
         return self._known(user, number), list(self.tasks[number])
+
+    async def take(self, user: User, upload: str, offset: int, size: int, data: bytes) -> Taken:
+        if self.fails:
+            raise self.fails
+        self.files[upload] = self.files.get(upload, b"")[:offset] + data
+        have = len(self.files[upload])
+        done = hashlib.sha256(self.files[upload]).hexdigest() if have == size else ""
+        return Taken(have, done)
+
+    async def told(self, user: User, number: int) -> list[Fate]:
+        self._known(user, number)
+        return self.fates
 
     async def cancel(self, user: User, number: int, index: int | None = None) -> None:
         self._act(user, "cancel", number, index)

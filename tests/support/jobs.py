@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from clsh.base.clock import Clock
     from clsh.jobs.model import Job, JobState, Task
+    from clsh.jobs.notices.outbox import Teller
+    from clsh.jobs.sent.service import Sent
     from clsh.nodes.model import NodeLoad
 
 ALICE = User("alice")
@@ -42,7 +44,8 @@ def made(
     settings: Settings | None = None,
     connect: Callable[[sqlite3.Connection], sqlite3.Connection] = lambda db: db,
     nodes: Iterable[str] = (),
-    ended: Callable[[Job], None] | None = None,
+    teller: Teller | None = None,
+    sent: Sent | None = None,
 ) -> Jobs:
     return Jobs(
         engine,
@@ -51,7 +54,8 @@ def made(
         settings or Settings("memory"),
         no_loads,
         nodes=list(nodes),
-        ended=ended,
+        teller=teller,
+        sent=sent,
     )
 
 

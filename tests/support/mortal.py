@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clsh.jobs.engine import Launch, Report, Stream
     from clsh.jobs.engines.memory import MemoryEngine
     from clsh.jobs.model import Request, Slots
+    from clsh.jobs.notices.outbox import Teller
     from clsh.jobs.service import Jobs
 
 
@@ -108,7 +109,10 @@ class Reached:
 
 @contextlib.asynccontextmanager
 async def manager(
-    directory: Path, engine: MemoryEngine, statements: int = 1 << 40
+    directory: Path,
+    engine: MemoryEngine,
+    statements: int = 1 << 40,
+    teller: Teller | None = None,
 ) -> AsyncIterator[tuple[Jobs, Life]]:
     """A manager that dies after some statements; leave it and it is dead."""
     life = Life(statements)
@@ -117,6 +121,7 @@ async def manager(
         directory,
         cast("MemoryEngine", reached),
         connect=lambda db: cast("sqlite3.Connection", Connection(db, life)),
+        teller=teller,
     )
     task = asyncio.create_task(_run(jobs))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from clsh.access.service import Access
 from clsh.base.users import User
 from clsh.jobs.errors import NoJobError
 from clsh.jobs.model import ENDED, Job, Place, Request, Task
+from clsh.jobs.sent.store import NoRoomError, Taken
 from clsh.jobs.wish import Listing
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from clsh.jobs.engine import Stream
+    from clsh.jobs.queue.notices import Fate
     from clsh.jobs.wish import Wish
 
 PEOPLE = {
@@ -58,6 +61,9 @@ class Queued:
         self.found: dict[int, tuple[Job, list[Task]]] = {}
         self.written: dict[tuple[int, int, Stream], bytes] = {}
         self.acts: list[tuple[str, str, int, int | None]] = []
+        self.fates: list[Fate] = []
+        self.files: dict[str, bytes] = {}
+        self.full = False
         self.asked: list[Wish] = []
         self.opened = 0
         self.refuses: Exception | None = None
@@ -170,6 +176,19 @@ class Queued:
         self.opened += 1
         job, tasks = self._of(user, number)
         return job, list(tasks)
+
+    async def take(self, user: User, upload: str, offset: int, size: int, data: bytes) -> Taken:
+        if self.full:
+            raise NoRoomError("send", "your files would be more than 9 bytes", hint="wait")
+        if offset == len(self.files.get(upload, b"")):
+            self.files[upload] = self.files.get(upload, b"") + data
+        have = len(self.files[upload])
+        whole = hashlib.sha256(self.files[upload]).hexdigest() if have == size else ""
+        return Taken(have, whole)
+
+    async def told(self, user: User, number: int) -> list[Fate]:
+        self._of(user, number)
+        return self.fates
 
     async def cancel(self, user: User, number: int, index: int | None = None) -> None:
         self._act("cancel", user, number, index)

@@ -25,7 +25,8 @@ from clsh.remote.transports import local
 from tests.support.slurm_daemons import FOLDER, START_S, Daemons
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
     from typing import Any
 
     from clsh.base.errors import NodeLostError
@@ -77,7 +78,7 @@ class Slurm(Daemons):
 
     def engine(self, user: str = "root", spool: str = "", **settings: object) -> Engine:
         """An engine whose submit host is the head, logged in as `user`."""
-        return engine(self.enter, user, spool, **settings)
+        return engine(self.enter, user, spool, None, **settings)
 
     def job(self, id_: str) -> dict[str, str]:
         """Return the fields that scontrol shows of the one job with this token."""
@@ -91,7 +92,13 @@ class Slurm(Daemons):
         return [line for line in lines if f" Comment={id_} " in line]
 
 
-def engine(enter: Sequence[str], user: str = "root", spool: str = "", **settings: object) -> Engine:
+def engine(
+    enter: Sequence[str],
+    user: str = "root",
+    spool: str = "",
+    sent: Callable[[str, str], Path] | None = None,
+    **settings: object,
+) -> Engine:
     node = Node(node_name("head"), "head")
     return slurm.build(
         EngineContext(
@@ -100,6 +107,7 @@ def engine(enter: Sequence[str], user: str = "root", spool: str = "", **settings
             Entering(enter, user),
             spool,
             {"host": "head", **settings},
+            sent,
         )
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import hashlib
 import math
 import operator
 import os
@@ -88,6 +89,19 @@ def test_results_in_their_order(running: Managed) -> None:
     asked = [job.request for job in running.jobs.found.values()]
     assert {request.name for request in asked} == {"factorial", "int"}
     assert asked[0].memory == 1 << 30
+
+
+def test_files_are_handed_in_once(running: Managed, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"abc")
+    with clsh.Executor(python=sys.executable, send=[str(tmp_path / "data")], window=2) as cluster:
+        assert list(cluster.map(math.sqrt, [1, 4, 9, 16])) == [1, 2, 3, 4]
+    entry = f"{hashlib.sha256(b'abc').hexdigest()}:data"
+    assert {job.request.send for job in running.jobs.found.values()} == {(entry,)}
+    assert list(running.jobs.files.values()) == [b"abc"]
+    with clsh.Executor(send=[str(tmp_path / "missing")]) as cluster:
+        call = cluster.submit(math.sqrt, 4)
+        with pytest.raises(ClshError, match="cannot read"):
+            call.result(20)
 
 
 def test_exceptions_come_back(running: Managed, there: Any) -> None:

@@ -70,7 +70,7 @@ def raw(path: str, timeout_s: float = _TIMEOUT_S) -> Answer:
 
 
 def post(path: str, body: object = None, timeout_s: float = _TIMEOUT_S) -> object:
-    """Send `body` as JSON, and return the answer; raises as `get` does."""
+    """Send `body`, bytes as they are and all else as JSON; raises as `get` does."""
     return _value(_ask("POST", path, body, timeout_s))
 
 
@@ -81,8 +81,9 @@ def _ask(method: str, path: str, body: object, timeout_s: float) -> Answer:
     connection = HTTPConnection("localhost", timeout=timeout_s)
     try:
         connection.sock = _connect(timeout_s)
-        sent = None if body is None else json.dumps(body).encode()
-        headers = {} if sent is None else {"Content-Type": "application/json"}
+        sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        headers = {} if sent is None else {"Content-Type": kind}
         connection.request(method, path, sent, headers)
         answer = connection.getresponse()
         data = answer.read(_LARGEST)

@@ -15,6 +15,7 @@ from clsh.base.messages import tr
 from clsh.jobs import placement, states
 from clsh.jobs.current import Current, reason_of
 from clsh.jobs.model import ENDED, PLACED, Task
+from clsh.jobs.notices import notice
 from clsh.jobs.placement import Choice
 from clsh.jobs.queue.rows import Batch
 from clsh.jobs.rooms import Rooms
@@ -22,7 +23,7 @@ from clsh.jobs.rooms import Rooms
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from clsh.jobs.model import Job, JobState, TaskState
+    from clsh.jobs.model import JobState, TaskState
     from clsh.jobs.placement import Moment
     from clsh.jobs.queue.rows import Loaded
     from clsh.jobs.rooms import Need, Room
@@ -57,7 +58,6 @@ class Taken:
 
     batch: Batch = field(default_factory=Batch)
     orders: list[Ordered] = field(default_factory=list[Ordered])
-    ended: list[Job] = field(default_factory=list["Job"])
 
 
 class Book:
@@ -90,8 +90,8 @@ class Book:
             taken.batch.tasks[key] = (task, max(position, before))
         taken.batch.jobs.update(newer.batch.jobs)
         taken.orders += newer.orders
-        taken.ended += newer.ended
-        self._taken = Taken(replace(taken.batch, new=()), taken.orders, taken.ended)
+        taken.batch.notices += newer.batch.notices
+        self._taken = Taken(replace(taken.batch, new=()), taken.orders)
 
     def has_news(self) -> bool:
         """Tell whether there is anything to store."""
@@ -248,6 +248,8 @@ class Book:
         key = (job.id, after.index)
         _, known = self._taken.batch.tasks.get(key, (after, -1))
         self._taken.batch.tasks[key] = (after, max(position, known))
+        if job.wanted:
+            self._taken.batch.notices += notice.of_task(job, before, after)
         self._settle(job, (after,), now)
 
     def _hold(self, job: Current, task: Task, now: float) -> None:
@@ -269,13 +271,14 @@ class Book:
         if job.state in ENDED and not job.ended:
             job.ended = now
             job.reason = reason_of(job, last)
-            self._end(job, now)
+            self._end(job, last, now)
         self._taken.batch.jobs[job.id] = job.row()
 
-    def _end(self, job: Current, now: float) -> None:
+    def _end(self, job: Current, last: Iterable[Task], now: float) -> None:
         self.jobs.pop(job.id, None)
         self._forget_waits(job)
-        self._taken.ended.append(job.job())
+        if job.wanted:
+            self._taken.batch.notices += notice.of_end(job, last, now)
         for number in sorted(self._dependents.pop(job.id, ())):
             if (other := self.jobs.get(number)) is not None:
                 self._resolve(other, job.id, job.state, now)

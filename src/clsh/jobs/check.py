@@ -13,6 +13,9 @@ from clsh.base.errors import UsageError
 from clsh.base.messages import tr
 from clsh.jobs.errors import RequestError
 from clsh.jobs.model import After, Kind, Metric, Restart
+from clsh.jobs.notices import wanted
+from clsh.jobs.notices.wanted import HOW
+from clsh.jobs.sent import item
 from clsh.nodes.model import node_name
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ LONGEST_PATH = 4095
 MOST_PRIORITY = 1000
 _LONGEST_KEY = 200
 _MOST_AFTER = 1000
+_MOST_NOTIFY = 10
+_MOST_EACH = 1000
 _GREATEST = 1 << 62
 _GREATEST_INDEX = 1_000_000_000
 _YEAR_S = 366 * 86400
@@ -81,9 +86,22 @@ def _names(request: Request) -> None:
         if len(text) > longest or not text.isprintable():
             raise _bad(field, tr("at most {most} printable characters", most=longest))
         _encoded(field, text)
-    for one in request.notify:
-        if not one or len(one) > _LONGEST_KEY or not one.isprintable():
-            raise _bad("notify", tr("at most {most} printable characters", most=_LONGEST_KEY))
+
+
+def _notify(request: Request) -> None:
+    if len(request.notify) > _MOST_NOTIFY:
+        raise _bad("notify", tr("at most {most} receivers", most=_MOST_NOTIFY))
+    for text in request.notify:
+        try:
+            each = wanted.read(text).each
+        except ValueError:
+            raise _bad("notify", tr("{text} cannot be told", text=repr(text)), tr(HOW)) from None
+        if each and len(request.array) > _MOST_EACH:
+            raise _bad(
+                "notify",
+                tr("of more than {most} tasks nobody is told one by one", most=_MOST_EACH),
+                tr("leave `tasks` out: then the job is told as a whole"),
+            )
 
 
 def _choices(request: Request) -> None:
@@ -99,10 +117,24 @@ def _choices(request: Request) -> None:
 def _files(request: Request) -> None:
     for field in ("directory", "input", "output", "error"):
         _path(field, getattr(request, field), patterned=field != "directory")
-    for path in request.send:
-        _path("send", path)
-    if not all(request.send):
-        raise _bad("send", tr("a file without a name"))
+
+
+def _send(request: Request) -> None:
+    if len(request.send) > item.MOST:
+        raise _bad("send", tr("at most {most} files", most=item.MOST), tr("pack them: tar"))
+    names: set[str] = set()
+    for text in request.send:
+        try:
+            name = item.read(text).name
+        except ValueError:
+            raise _bad(
+                "send",
+                tr("{text} was not handed in", text=repr(text[:80])),
+                tr("cl submit --send FILE hands a file in; so does POST /api/v1/jobs/files"),
+            ) from None
+        if name in names:
+            raise _bad("send", tr("two files are called {name}", name=name), tr("rename one"))
+        names.add(name)
 
 
 def _path(field: str, path: str, *, patterned: bool = False) -> None:
@@ -214,7 +246,9 @@ _RULES: tuple[Callable[[Request], None], ...] = (
     _array,
     _argv,
     _names,
+    _notify,
     _files,
+    _send,
     _environment,
     _nodes,
     _after,

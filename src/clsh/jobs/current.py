@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from clsh.base.messages import tr
 from clsh.jobs import states
 from clsh.jobs.model import ENDED, PLACED, Task
+from clsh.jobs.notices import wanted
 from clsh.jobs.placement import rank
 from clsh.jobs.queue.codec import decode
 from clsh.jobs.queue.rows import JobRow, Whole
@@ -40,6 +41,7 @@ class Current:
         "owner",
         "reason",
         "rest",
+        "sends",
         "size",
         "started",
         "state",
@@ -47,6 +49,7 @@ class Current:
         "text",
         "time_limit",
         "waiting",
+        "wanted",
     )
 
     def __init__(self, loaded: Loaded) -> None:
@@ -73,6 +76,8 @@ class Current:
         self.at_once = request.at_once
         self.time_limit = request.time_limit
         self.again = states.again_of(request)
+        self.sends = tuple(text[:64] for text in request.send)
+        self.wanted = wanted.all_of(request.notify) if request.notify else ()
         self.after: dict[int, After] = {}
         self.filed = False
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from clsh.base.clock import Clock
     from clsh.jobs.model import Place, Request, Slots
@@ -66,7 +67,8 @@ class EngineContext:
     """What `build(context)` of an engine is given.
 
     `nodes` are those that it may use, reached over `transport`, which keeps its sessions;
-    `user` is the login name at the other end of them, "" when it differs by node.
+    `sent` gives the file of an owner and a digest that is sent along; it blocks, and raises
+    OSError. Without it none can be.
     """
 
     clock: Clock
@@ -74,6 +76,7 @@ class EngineContext:
     transport: Transport | None = None
     spool: str = ""
     settings: dict[str, object] = field(default_factory=dict[str, object])
+    sent: Callable[[str, str], Path] | None = None
 
 
 class Engine(Protocol):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clsh.jobs.calling import Key
     from clsh.jobs.current import Current
     from clsh.jobs.engine import Engine, Report
-    from clsh.jobs.model import Job, JobState, Task
+    from clsh.jobs.model import JobState, Task
     from clsh.jobs.queue import New, Queue, Stored
     from clsh.jobs.settings import Settings
     from clsh.nodes.model import NodeLoad
@@ -45,7 +45,10 @@ _log = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Owns the book. `loads` gives the load of nodes by name; `ended` hears of jobs that ended."""
+    """Owns the book. `loads` gives the load of nodes by name.
+
+    `noticed` is called when there is something new to tell, once it is stored.
+    """
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class Scheduler:
         clock: Clock,
         settings: Settings,
         loads: Callable[[], Mapping[str, NodeLoad]],
-        ended: Callable[[Job], None],
+        noticed: Callable[[], None],
     ) -> None:
         self.book = Book(chooses=engine.chooses)
         self.version = 0
@@ -64,7 +67,7 @@ class Scheduler:
         self._clock = clock
         self._settings = settings
         self._loads = loads
-        self._ended = ended
+        self._noticed = noticed
         self._name = ""
         self._calling = Calling(engine, clock, self._launch, self.hear, self._asked)
         self._new: list[tuple[Sequence[New], asyncio.Future[list[Stored]]]] = []
@@ -185,8 +188,8 @@ class Scheduler:
                 self._calling.carry_out(ordered)
         for waiter in waiters:
             _set(waiter, None)
-        for job in taken.ended:
-            self._ended(job)
+        if batch.notices:
+            self._noticed()
         if new or taken.batch.jobs:
             self.version += 1
             self._changed.set()

@@ -17,8 +17,10 @@ from clsh.jobs.check import check
 from clsh.jobs.current import Current
 from clsh.jobs.errors import NoJobError, NotNowError, RequestError
 from clsh.jobs.model import ENDED
+from clsh.jobs.notices import wanted
+from clsh.jobs.notices.outbox import MOST_WAITING, Outbox
 from clsh.jobs.placement import never
-from clsh.jobs.queue import New, Queue, QueueError
+from clsh.jobs.queue import New, Queue, QueueError, notices
 from clsh.jobs.queue.codec import encode
 from clsh.jobs.queue.rows import Loaded, all_tasks, words_of
 from clsh.jobs.rooms import need_of
@@ -32,7 +34,11 @@ if TYPE_CHECKING:
     from clsh.base.users import User
     from clsh.jobs.engine import Engine, Stream
     from clsh.jobs.model import Job, Request, Task
+    from clsh.jobs.notices.outbox import Teller
+    from clsh.jobs.queue.notices import Fate
     from clsh.jobs.queue.rows import Whole
+    from clsh.jobs.sent.service import Sent
+    from clsh.jobs.sent.store import Taken
     from clsh.jobs.settings import Settings
     from clsh.jobs.wish import Listing, Wish
     from clsh.nodes.model import NodeLoad
@@ -54,9 +60,9 @@ _log = logging.getLogger(__name__)
 class Jobs:
     """All jobs of one engine.
 
-    `loads` gives the load of nodes by name, `nodes` are the names of all that exist. `ended`
-    is called with each job that has ended, once that is stored; it never blocks or raises.
-    Without it nobody can be told: a request that wants so is refused.
+    `loads` gives the load of nodes by name, `nodes` are the names of all that exist. Without
+    `teller` nobody can be told of a job: a request that wants so is refused. `sent` keeps the
+    files that are sent along.
     """
 
     def __init__(
@@ -68,16 +74,22 @@ class Jobs:
         loads: Callable[[], Mapping[str, NodeLoad]],
         *,
         nodes: Collection[str] = (),
-        ended: Callable[[Job], None] | None = None,
+        teller: Teller | None = None,
+        sent: Sent | None = None,
     ) -> None:
         self.settings = settings
-        self.ended = ended
         self._engine = engine
         self._queue = queue
         self._clock = clock
         self._nodes = frozenset(nodes)
-        self._scheduler = Scheduler(engine, queue, clock, settings, loads, self._tell)
         self._name = ""
+        self._teller = teller
+        self._sent = sent
+        self._outbox: Outbox | None = None
+        if teller is not None:
+            hours = settings.notify_hours
+            self._outbox = Outbox(queue, teller, clock, hours, lambda: self._name)
+        self._scheduler = Scheduler(engine, queue, clock, settings, loads, self._noticed)
         self._trouble = ""
         self._backup = ""
         self._requeueing = asyncio.Lock()
@@ -91,6 +103,8 @@ class Jobs:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._scheduler.run())
                 group.create_task(self._chores())
+                if self._outbox is not None:
+                    group.create_task(self._outbox.run())
         finally:
             self._name = ""
             await self._queue.close()
@@ -144,6 +158,8 @@ class Jobs:
             self._check_told(request)
             self._check_engine(request)
         await self._check_after(user, requests)
+        if self._sent is not None:
+            await self._sent.check(owner, user.name, requests)
         now = self._clock.unix()
         stored = await self._scheduler.submit([_new(owner, one, now) for one in requests])
         return [one.id for one in stored]
@@ -160,6 +176,18 @@ class Jobs:
         if whole.size <= _FEW:
             return whole.job(), all_tasks(whole, rows, why)
         return whole.job(), await asyncio.to_thread(all_tasks, whole, rows, why)
+
+    async def take(self, user: User, upload: str, offset: int, size: int, data: bytes) -> Taken:
+        """Take a piece of a file that a job of this user will name; see `sent.store`."""
+        if self._sent is None:
+            raise RequestError("send", tr("this manager takes no files"))
+        self._running()  # else it is not known which files are needed
+        return await self._sent.take(user.name, upload, offset, size, data, self._needed)
+
+    async def told(self, user: User, number: int) -> list[Fate]:
+        """Return who was told what of a job, or waits to be; raises NoJobError."""
+        await self._stored(user, number, 0)
+        return await self._queue.ask(lambda db: notices.of_job(db, number))
 
     async def cancel(self, user: User, number: int, index: int | None = None) -> None:
         """End a job, or one of its tasks; raises NoJobError, and NotNowError when it has ended.
@@ -260,6 +288,8 @@ class Jobs:
             await asyncio.sleep(_CHORES_S)
             try:
                 await self.forget()
+                if self._sent is not None:
+                    await self._sent.sweep(self._needed)
                 self._backup = await self._queue.back_up(self._clock.unix())
             except QueueError as error:
                 _log.warning("old jobs stay: %s", error)
@@ -279,17 +309,27 @@ class Jobs:
                 hint=tr("try again in a moment; `cl status` says what is wrong"),
             )
 
-    def _tell(self, job: Job) -> None:
-        if self.ended is not None:
-            self.ended(job)
+    def _needed(self) -> set[tuple[str, str]]:
+        """Return owner and digest of the files that jobs need which have not ended."""
+        jobs = self._scheduler.book.jobs.values()
+        return {(job.owner, digest) for job in jobs for digest in job.sends}
+
+    def _noticed(self) -> None:
+        if self._outbox is not None:
+            self._outbox.wake()
 
     def _check_told(self, request: Request) -> None:
-        if request.notify and self.ended is None:
-            raise RequestError(
-                "notify",
-                tr("this manager tells nobody that a job has ended"),
-                hint=tr("leave it out; `cl submit --wait` waits for the end"),
-            )
+        for one in wanted.all_of(request.notify):
+            if self._teller is None or self._outbox is None:
+                why = tr("this manager tells nobody of jobs")
+                what = tr("leave it out; `cl submit --wait` waits for the end")
+            else:
+                why, what = self._teller.refusal(one.who)
+            if not why and self._outbox and self._outbox.waiting > MOST_WAITING:
+                why = tr("more than {most} notices wait to be sent", most=MOST_WAITING)
+                what = tr("leave it out; the manager's log says what is wrong")
+            if why:
+                raise RequestError("notify", f"notify: {why}", hint=what)
 
     def _check_engine(self, request: Request) -> None:
         if complaints := self._engine.complaints(request):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from clsh.base import plugins
+from clsh.base import plugins, units
 from clsh.base.config import check_keys
 from clsh.base.errors import ConfigError, UsageError
+from clsh.jobs.sent.store import Bounds
 from clsh.nodes.nodeset import expand
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _ENGINES = "clsh.jobs.engines"
-_KEYS = ("engine", "spool", "keep_days", "keep_jobs", "slots")
+_SEND = ("send_limit", "send_quota", "send_keep_days")
+_KEYS = ("engine", "spool", "keep_days", "keep_jobs", "slots", "notify", "notify_hours", *_SEND)
 _MOST_SLOTS = 100_000
 
 
@@ -28,7 +30,9 @@ class Settings:
     """`slots` says how many cores of a node are for jobs, where it is not all of them.
 
     `spool` is the directory on the nodes, "" the engine's own choice. Jobs that have ended are
-    kept for `keep_days`, and no more than `keep_jobs` of them. `own` is for the engine alone.
+    kept for `keep_days`, and no more than `keep_jobs` of them. `notify` are the channels of
+    `[notify]` that jobs may use; what cannot be told is given up after `notify_hours`. `send`
+    bounds the files that are sent along. `own` is for the engine alone.
     """
 
     engine: str = "remote"
@@ -36,6 +40,9 @@ class Settings:
     keep_days: int = 90
     keep_jobs: int = 100_000
     slots: Mapping[str, int] = field(default_factory=dict[str, int])
+    notify: tuple[str, ...] = ()
+    notify_hours: int = 24
+    send: Bounds = field(default_factory=Bounds)
     own: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
@@ -56,6 +63,13 @@ def load(config: Config) -> Settings:
         _get(config, table, "keep_days", _count(1, 36_500), default.keep_days),
         _get(config, table, "keep_jobs", _count(1, 10_000_000), default.keep_jobs),
         _slots(config, table.get("slots", {})),
+        _get(config, table, "notify", _channels(config), default.notify),
+        _get(config, table, "notify_hours", _count(1, 720), default.notify_hours),
+        Bounds(
+            _get(config, table, "send_limit", _size, default.send.file),
+            _get(config, table, "send_quota", _size, default.send.user),
+            _get(config, table, "send_keep_days", _count(1, 36_500), default.send.days),
+        ),
         _table(config, ("jobs", engine), table.get(engine, {})),
     )
 
@@ -103,6 +117,32 @@ def _count(low: int, high: int) -> Callable[[object], int]:
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return value
         raise ValueError(f"a whole number from {low} to {high}")
+
+    return check
+
+
+def _size(value: object) -> int:
+    try:
+        if isinstance(value, str):
+            return units.size(value)
+    except ValueError:
+        pass
+    raise ValueError('a size such as "512M" or "4G"')
+
+
+def _channels(config: Config) -> Callable[[object], tuple[str, ...]]:
+    """Return a check for a list of names that `[notify]` has."""
+    tables = config.tables.get("notify", {})
+    known = list(cast("dict[str, object]", tables)) if isinstance(tables, dict) else []
+
+    def check(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise ValueError("a list of names of channels")  # noqa: TRY004 - told as a bad value
+        names = cast("list[object]", value)
+        if any(name not in known for name in names):
+            said = ", ".join(known) or "none is there, add [notify.NAME]"
+            raise ValueError(f"a list of names of channels ({said})")
+        return tuple(dict.fromkeys(map(str, names)))
 
     return check
 

@@ -23,6 +23,7 @@ from clsh.base.messages import tr
 from clsh.base.users import of_uid
 from clsh.manager import certificate, loads, sockets, state
 from clsh.manager.state import Holder
+from clsh.manager.telling import Channels
 from clsh.monitor import settings as monitor_settings
 from clsh.web.control import Control
 from clsh.web.serve import needs_tls
@@ -81,7 +82,12 @@ def run(start: Start, ready: Callable[[Holder], None], stopping: Callable[[], No
     monitor = assembly.monitor(start.config, settings, directory, clock, way)
     access = assembly.access(start.config, directory, clock, _owner())
     jobs = assembly.jobs(
-        start.config, directory, clock, way, lambda: loads.of(monitor.grid, clock.unix())
+        start.config,
+        directory,
+        clock,
+        way,
+        lambda: loads.of(monitor.grid, clock.unix()),
+        lambda names: Channels(settings, names, way),
     )
     with contextlib.ExitStack() as stack:
         opened = _open(start, settings, stack)

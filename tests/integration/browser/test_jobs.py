@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from dataclasses import replace
@@ -18,6 +19,7 @@ from tests.support.served import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Page
 
@@ -226,6 +228,33 @@ def test_a_double_click_makes_one_job(desk: Desk, look: Look, scripts: bool) -> 
     number = job_at(page)
     page.reload()
     assert number == len(desk.queue.found) == 6
+
+
+def test_files_are_handed_in_and_named(desk: Desk, look: Look, tmp_path: Path) -> None:
+    watched = look()
+    page = came(watched, desk)
+    page.goto(f"{desk.address}/jobs/new")
+    (tmp_path / "big").write_bytes(bytes(range(256)) * 2500)
+    (tmp_path / "go").write_text("#!/bin/sh")
+    page.locator("#argv").fill("./go")
+    page.locator("#send").set_input_files([tmp_path / "big", tmp_path / "go"])
+    desk.do(lambda queue: setattr(queue, "full", True))
+    page.locator("button.main").click()
+    expect(page.get_by_text("big was not taken: your files would be more than 9")).to_be_visible()
+    assert page.url.endswith("/jobs/new")
+    desk.do(lambda queue: setattr(queue, "full", False))
+    page.locator("button.main").click()
+    number = job_at(page)
+    job, _ = desk.queue.found[number]
+    digests = [hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("big", "go")]
+    assert job.request.send == (f"{digests[0]}+x:big", f"{digests[1]}+x:go")
+    expect(page.get_by_text("big, go", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Submit again").click()
+    page.get_by_label("big", exact=True).uncheck()
+    page.locator("button.main").click()
+    page.wait_for_url(lambda url: url.endswith(f"/jobs/{number + 1}"))
+    assert desk.queue.found[number + 1][0].request.send == (f"{digests[1]}+x:go",)
+    watched.complaints = [one for one in watched.complaints if "400" not in one]
 
 
 def test_what_is_being_read_stays_where_it_is(desk: Desk, look: Look) -> None:

@@ -138,7 +138,6 @@ def test_a_job_that_ends_waits_for_nobody_any_more(book: Book) -> None:
     placed(book)
     end(book, first)
     assert (second.state, first.state) == ("cancelled", "done")
-    assert [job.id for job in book.take().ended] == [1]
 
 
 def test_what_could_not_be_stored_is_kept_with_what_happened_since(book: Book) -> None:

@@ -311,17 +311,6 @@ async def test_where_nobody_is_told_that_cannot_be_wanted(
         assert told.value.field == "notify"
 
 
-async def test_ends_are_told_once_they_are_stored(tmp_path: Path, engine: MemoryEngine) -> None:
-    told: list[Job] = []
-    async with running(made(tmp_path, engine, ended=told.append)) as jobs:
-        one, two = await jobs.submit(ALICE, [run(notify=("mail",)), run("exit", "1")])
-        await ended(jobs, one)
-        await ended(jobs, two)
-        await until(lambda: len(told) == 2)
-    assert {job.id: job.state for job in told} == {one: "done", two: "failed"}
-    assert {job.request.notify for job in told} == {("mail",), ()}
-
-
 async def test_the_version_grows(jobs: Jobs) -> None:
     seen = jobs.version
     waiting = asyncio.create_task(jobs.wait(seen))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import pwd
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 
 from clsh.base.errors import ClshError, UnreachableError
 from clsh.jobs.model import Place, Request
+from clsh.jobs.notices.notice import Facts
+from clsh.jobs.queue.notices import Fate
+from clsh.jobs.sent.store import NoRoomError
 from clsh.web.api.schemas import SCHEMAS
 from tests.support.job_manager import FakeJobs
 from tests.support.web import Browser, Got, a_control, a_monitor, an_app
@@ -141,6 +145,44 @@ async def test_the_name_of_a_job_without_one_and_a_long_command() -> None:
     (job,) = (await root.ask("/api/v1/jobs")).json["jobs"]
     assert job["name"] == "env"
     assert len(job["command"]) == 1000
+
+
+async def test_a_file_is_handed_in_piece_by_piece() -> None:
+    jobs = FakeJobs()
+    (root,) = browsers(jobs)
+    path = f"/api/v1/jobs/files?upload={'0' * 32}&size=5"
+    got = await post(root, b"\x00\xffa", path)
+    assert (got.status, got.json) == (200, {"have": 3, "digest": ""})
+    got = await post(root, b"bc", path + "&offset=3")
+    assert got.json == {"have": 5, "digest": hashlib.sha256(b"\x00\xffabc").hexdigest()}
+    assert not wrong(got.json, {"$ref": "#/components/schemas/Piece"})
+    got = await post(root, b"x", f"/api/v1/jobs/files?upload={'0' * 32}")
+    assert (got.status, got.json["parameter"]) == (400, "size")
+    assert (await post(root, b"x" * (256 * 1024 + 1), path)).status == 413
+    jobs.fails = NoRoomError("send", "your files would be more than 9 bytes", hint="wait")
+    got = await post(root, b"x", path)
+    assert (got.status, got.json["hint"]) == (400, "wait")
+
+
+async def test_who_was_told_of_a_job() -> None:
+    jobs = FakeJobs()
+    (root,) = browsers(jobs)
+    number = await submitted(root, notify=["ops"])
+    facts = Facts("end", number, 3, "x", "root", "done", 2.0, 1.0)
+    jobs.fates = [Fate("ops", facts, "given up", 9.0, 7, "OSError: no")]
+    got = await root.ask(f"/api/v1/jobs/{number}")
+    assert not wrong(got.json, {"$ref": "#/components/schemas/Job"})
+    assert got.json["told"] == [
+        {
+            "who": "ops",
+            "event": "end",
+            "task": 3,
+            "state": "given up",
+            "at": 9.0,
+            "tries": 7,
+            "error": "OSError: no",
+        }
+    ]
 
 
 async def test_one_job_with_its_tasks() -> None:

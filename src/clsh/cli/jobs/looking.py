@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clsh.jobs.engine import Stream
 
 _MOST_TASKS = 100
+_MOST_TOLD = 10
 _TAIL = 4096
 _TAIL_LINES = 10
 
@@ -35,6 +36,7 @@ def show(number: int, task: int | None, *, as_json: bool) -> int:
     pairs = list(showing.told(job, form.texts(request), now))
     if alone:
         pairs += showing.told_task(alone, job)
+    pairs += showing.notified(job["told"][-_MOST_TOLD:])
     width = max(table.width(label) for label, _ in pairs)
     for label, text in pairs:
         line = f"{table.fit(label, width)}  {table.plain(text.replace(chr(10), ' '))}"

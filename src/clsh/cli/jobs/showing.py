@@ -106,7 +106,9 @@ def exit_of(row: Row) -> str:
 
 def told(job: Row, fields: dict[str, str], now: float) -> Iterator[tuple[str, str]]:
     """Yield what a job is, as pairs of a label and a text; `fields` are those of the form."""
+    from clsh.jobs.forms import spelling
     from clsh.jobs.forms.fields import BY_NAME, said
+    from clsh.jobs.sent import item
 
     reason = f": {job['reason']}" if job["reason"] else ""
     yield tr("job"), f"{job['id']}  {job['name']}"
@@ -122,7 +124,16 @@ def told(job: Row, fields: dict[str, str], now: float) -> Iterator[tuple[str, st
         yield tr("tasks"), count
     for name, text in fields.items():
         if name not in {"name", "kind", "metric", "again", "key"}:
-            yield said(BY_NAME[name].label).lower(), text
+            shown = ", ".join(item.names(spelling.entries(text))) if name == "send" else text
+            yield said(BY_NAME[name].label).lower(), shown
+
+
+def notified(told: list[Row]) -> Iterator[tuple[str, str]]:
+    """Yield whom the end of a job, or its beginning, was told to, and who could not be told."""
+    for row in told:
+        state = tr(row["state"])
+        error = f": {row['error']}" if row["error"] else ""
+        yield tr("notice"), f"{row['who']} ({tr(row['event'])}): {state} {moment(row['at'])}{error}"
 
 
 def told_task(task: Row, job: Row) -> Iterator[tuple[str, str]]:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from clsh.base.errors import ClshError, ConfigError, NodeError, UnreachableError
 from clsh.jobs.engine import Report
 from clsh.jobs.engines._remote import answers, command
+from clsh.jobs.engines._remote.files import Files
 from clsh.jobs.engines._remote.link import Link
 from clsh.jobs.model import Slots
+from clsh.jobs.sent.placing import GoneError
 from clsh.remote.transport import Command
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class Remote:
         }
         self._tell: Callable[[Report], None] | None = None
         self._open: dict[str, Launch] = {}
+        self._files = Files(context.sent) if context.sent else None
         self._starting: dict[str, list[asyncio.Future[Answer]]] = {}
 
     async def run(self, tell: Callable[[Report], None]) -> None:
@@ -93,7 +96,10 @@ class Remote:
 
     def complaints(self, request: Request) -> Sequence[str]:
         """See Engine."""
-        return command.complaints(request)
+        found = command.complaints(request)
+        if request.send and self._files is None:
+            found.append("files cannot be sent along here")
+        return found
 
     async def start(self, launch: Launch) -> Report:
         """Start an attempt; see Engine."""
@@ -104,6 +110,10 @@ class Remote:
         for place in launch.places:
             self._known(place.node)
         loop = await link.open()
+        try:
+            sent = await self._send(launch)
+        except GoneError as error:
+            return Report(launch.id, "refused", self._clock.unix(), reason=str(error))
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def took(said: Answer | NodeError) -> None:
@@ -118,7 +128,7 @@ class Remote:
         self._starting.setdefault(launch.id, []).append(answered)
         number = loop.number(took)
         try:
-            loop.send(command.start_call(number, launch, self._hosts))
+            loop.send(command.start_call(number, launch, self._hosts, sent))
             patience_s = _START_S + (command.REACH_S if launch.request.kind == "parallel" else 0)
             async with asyncio.timeout(patience_s):
                 said = await answered
@@ -132,6 +142,15 @@ class Remote:
         if said.said == "starting":  # somebody else's start is under way
             (said,) = await self._asked(link, [launch])
         return self._report(said, launch)
+
+    async def _send(self, launch: Launch) -> str:
+        """Put the files of an attempt on its nodes; return their directory, "" if there are none.
+
+        Raises GoneError and NodeError.
+        """
+        if not launch.request.send or self._files is None:
+            return ""
+        return await self._files.place(launch, [self._known(p.node) for p in launch.places])
 
     async def ask(self, launches: Sequence[Launch]) -> Sequence[Report]:
         """Ask all nodes side by side; see Engine."""
@@ -174,6 +193,9 @@ class Remote:
         for result in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
+        for launch in launches:
+            if launch.request.send and self._files is not None:
+                await self._files.forget(launch, [self._known(p.node) for p in launch.places])
 
     async def _follow(self, link: Link) -> Never:
         """Keep the loop of a node, and ask what became of its attempts, whatever happens."""

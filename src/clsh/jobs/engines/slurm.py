@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from clsh.base.errors import ConfigError, NodeError, UsageError
+from clsh.base.errors import ClshError, ConfigError, NodeError, UsageError
 from clsh.base.messages import tr
 from clsh.jobs.engine import Report
 from clsh.jobs.engines._slurm import options, parse, shell
@@ -28,12 +28,13 @@ from clsh.jobs.engines._slurm.host import Host, OwnerError
 from clsh.jobs.engines._slurm.script import script
 from clsh.jobs.engines._slurm.survey import ANSWER_S, Survey
 from clsh.jobs.errors import RequestError
+from clsh.jobs.sent import item
+from clsh.jobs.sent.placing import GoneError, Placing
 from clsh.nodes import entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from clsh.base.errors import ClshError
     from clsh.jobs.engine import Engine, EngineContext, Launch, Stream
     from clsh.jobs.engines._slurm.host import Facts
     from clsh.jobs.engines._slurm.parse import Seen
@@ -70,6 +71,7 @@ class Slurm:
         self._host = Host(_submit_host(context), context.transport, path)
         self._survey = Survey(self._host, context.clock, context.spool)
         self._batches = Batches(self._submit)
+        self._placing = Placing(context.sent) if context.sent else None
         self._watched: dict[str, tuple[Launch, Report]] = {}
         self._news = asyncio.Event()
         self._learned = float("-inf")
@@ -98,7 +100,10 @@ class Slurm:
 
     def complaints(self, request: Request) -> Sequence[str]:
         """See Engine."""
-        return options.complaints(request)
+        found = options.complaints(request)
+        if request.send and self._placing is None:
+            found.append(tr("files cannot be sent along here"))
+        return found
 
     async def start(self, launch: Launch) -> Report:
         """Submit, together with all that wait to be submitted; see Engine."""
@@ -178,17 +183,21 @@ class Slurm:
             home, spool = await self._host.home(owner), await self._survey.spool(owner)
         except OwnerError as error:
             return {one.id: self._refusal(one, error) for one in launches}
+        outcomes = await self._place(owner, launches, spool)
+        launches = [one for one in launches if one.id not in outcomes]
+        if not launches:
+            return outcomes
         facts = await self._facts()
         living: Mapping[tuple[str, str], list[Seen]] = {}
         if any(one.request.after for one in launches):
             living, _ = await self._survey.squeue({owner})
-        outcomes: dict[str, Report | Exception] = {}
         jobs: list[tuple[str, str, list[str]]] = []
         for launch in launches:
             after = parse.living_jobs(living, launch.id)
             try:
                 found = files(launch, home, spool)
-                text = script(launch, found, folder(spool, launch), self._mpi(facts))
+                own = item.folder(spool, launch.id) if launch.request.send else ""
+                text = script(launch, found, folder(spool, launch), self._mpi(facts), own)
                 words = options.options(launch, found, facts.nodes, after, self._settings)
             except RequestError as error:
                 outcomes[launch.id] = self._refusal(launch, error)
@@ -202,6 +211,29 @@ class Slurm:
             is_sure = report.phase in {*_OVER, "running"}
             outcomes[report.id] = report if is_sure else self._error(report.reason)
         return outcomes
+
+    async def _place(
+        self, owner: str, launches: Sequence[Launch], spool: str
+    ) -> dict[str, Report | Exception]:
+        """Put the files that are sent along into the spool; return why that failed for some."""
+
+        async def run(
+            script: str, args: Sequence[str], feed: AsyncIterator[bytes] | None, deadline_s: float
+        ) -> str:
+            return await self._host.feed(owner, script, args, feed, deadline_s)
+
+        found: dict[str, Report | Exception] = {}
+        if self._placing is None:
+            return found
+        for launch in launches:
+            if launch.request.send:
+                try:
+                    await self._placing.place(self._host.node.name, run, spool, launch, owner)
+                except GoneError as error:
+                    found[launch.id] = self._refusal(launch, error)
+                except ClshError as error:
+                    found[launch.id] = error
+        return found
 
     def _sent(
         self, answers: Mapping[str, Sequence[str]], jobs: Sequence[tuple[str, str, list[str]]]

@@ -43,7 +43,8 @@ class Output:
 def submit(requests: Sequence[Mapping[str, object]], owner: str = "") -> list[int]:
     """Submit jobs, each the fields of the form, all or none; return their numbers.
 
-    Raises UsageError (whose words name the field) and what `clsh.base.client` does.
+    Files that `send` names are handed in first. Raises UsageError (whose words name the field)
+    and what `clsh.base.client` does.
     """
     import json
     import secrets
@@ -52,6 +53,7 @@ def submit(requests: Sequence[Mapping[str, object]], owner: str = "") -> list[in
         request if request.get("key") else {**request, "key": secrets.token_hex(16)}
         for request in requests
     ]
+    _hand_in(jobs)
     body = {"jobs": jobs, **({"owner": owner} if owner else {})}
     size = len(json.dumps(body))
     if size > client.LARGEST_SENT:
@@ -60,6 +62,18 @@ def submit(requests: Sequence[Mapping[str, object]], owner: str = "") -> list[in
             hint="put long scripts and data into files that the nodes have",
         )
     return list(cast("dict[str, list[int]]", _insist(body))["jobs"])
+
+
+def _hand_in(jobs: list[Mapping[str, object]]) -> None:
+    """Put in place of paths what was handed in; each file once, however many jobs name it."""
+    entries: dict[tuple[str, ...], list[str]] = {}
+    for at, request in enumerate(jobs):
+        if send := tuple(cast("Sequence[str]", request.get("send") or ())):
+            from clsh.jobs.forms import handing
+
+            if send not in entries:
+                entries[send] = handing.all_of(send)
+            jobs[at] = {**request, "send": entries[send]}
 
 
 def _insist(body: object) -> object:

@@ -92,8 +92,8 @@ FIELDS = (
         "NAME=VALUE",
     ),
     Field(
-        "send", "Send files", "list", "files of the manager's machine to copy into the directory"
-        " first", "--send", "FILE",
+        "send", "Send files", "list", "files to put into a directory of the job first, which is"
+        " $CLSH_SENT; it runs there unless a directory is given", "--send", "FILE",
     ),
     Field(
         "priority", "Priority", "signed", "higher is sooner", "--priority", "N", "0",
@@ -154,7 +154,10 @@ FIELDS = (
         "checkpoint_signal", "Checkpoint signal", "signal", "makes the job write its own"
         " checkpoint", "--checkpoint-signal", "SIGNAL",
     ),
-    Field("notify", "Notify", "list", "who is told of its end", "--notify", "ADDRESS"),
+    Field(
+        "notify", "Notify", "list", "a mail address, or a channel of the manager, that is told of"
+        " its end; of more with begin+fail:ADDRESS or all:ADDRESS", "--notify", "WHO",
+    ),
     Field("held", "Hold", "truth", "do not start it before `cl release`", "-H --held --hold"),
     Field(
         "key", "Key", "text", "the same key is the same job, so that a submission can be repeated",

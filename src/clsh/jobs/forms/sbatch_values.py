@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from clsh.jobs.errors import RequestError
 from clsh.jobs.forms import spelling
 from clsh.jobs.forms.fields import BY_NAME
+from clsh.jobs.notices.wanted import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ _PATTERN = re.compile(r"%(\d*)(.?)")
 _GPUS = re.compile(r"(?:gpu:)?(?:[A-Za-z][\w.-]*:)?(\d{1,4})", re.ASCII)
 _DEPENDS = {"afterok": "ok", "afternotok": "notok", "afterany": "any"}
 _NICE = "100"
+_MAILS = {"BEGIN": "begin", "END": "end", "FAIL": "fail", "ALL": "all", "ARRAY_TASKS": "tasks"}
 _PAIRS = (
     ("mem", "mem-per-cpu"),
     ("requeue", "no-requeue"),
@@ -346,9 +348,27 @@ def _translated(setting: Setting, many: bool, around: Around, name: str | None) 
 
 
 def _mail(given: Mapping[str, Setting], values: Values) -> None:
-    for name in ("mail-type", "mail-user"):
-        if (setting := given.get(name)) and setting.value.upper() != "NONE":
-            values.warnings.append(f"{setting.where}: --{name} is left out: no mail is sent")
+    """Let a mail address be told of what `--mail-type` names."""
+    user, kind = given.get("mail-user"), given.get("mail-type")
+    words = [word.strip().upper() for word in (kind.value if kind else "").split(",") if word]
+    if kind is None or not words or "NONE" in words:
+        if user and kind is None:
+            values.warnings.append(
+                f"{user.where}: --mail-user is left out: no --mail-type says of what"
+            )
+        return
+    if user is None or not is_address(user.value):
+        where, name = (user.where, "user") if user else (kind.where, "type")
+        values.warnings.append(
+            f"{where}: --mail-{name} is left out: --mail-user must be a mail address"
+        )
+        return
+    for word in words:
+        if word not in _MAILS:
+            values.warnings.append(f"{kind.where}: {word} of --mail-type is left out")
+    found = [_MAILS[word] for word in words if word in _MAILS]
+    if set(found) - {"tasks"}:
+        values.put("notify", f"{'+'.join(found)}:{user.value}", user)
 
 
 def _export(setting: Setting, values: Values, environ: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from clsh.base import db as files
 from clsh.base.chores import Chores, restore_command
 from clsh.base.messages import tr
-from clsh.jobs.queue import rows
+from clsh.jobs.queue import notices, rows
 from clsh.jobs.queue.errors import QueueError, QueueFullError
 from clsh.jobs.queue.format import FILE, MIGRATIONS
 from clsh.jobs.queue.rows import Loaded, Stored
@@ -47,6 +47,7 @@ _INSERT = (
     "INSERT INTO jobs(owner, state, name, words, key, submitted, held, size, counts, request)"
     " VALUES (?,?,?,?,?,?,?,?,?,?)"
 )
+_OF_JOBS = (("tasks", "job"), ("job_nodes", "job"), ("notices", "job"), ("jobs", "id"))
 _REMOVED = "(SELECT value FROM json_each(?))"
 
 
@@ -97,6 +98,8 @@ class QueueFile:
                 db.executemany("INSERT OR IGNORE INTO job_nodes VALUES (?,?)", sorted(nodes))
             if batch.jobs:
                 db.executemany(_UPDATE, [_changes(row) for row in batch.jobs.values()])
+            if batch.notices:
+                notices.put(db, batch.notices)
         return stored
 
     def load(self) -> list[Loaded]:
@@ -156,6 +159,11 @@ class QueueFile:
         with self._told(reading=True) as db:
             return question(db)
 
+    def change(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Let `work` change something, all of it or nothing."""
+        with self._told(writing=True) as db, files.transaction(db):
+            work(db)
+
     def forget(self, before: float, keep: int) -> int:
         """Remove some of the jobs that ended before a moment, or beyond the `keep` newest.
 
@@ -175,7 +183,7 @@ class QueueFile:
                 gone.append(number)
                 tasks += size
             if gone:
-                for table, column in (("tasks", "job"), ("job_nodes", "job"), ("jobs", "id")):
+                for table, column in _OF_JOBS:
                     db.execute(
                         f"DELETE FROM {table} WHERE {column} IN {_REMOVED}",  # noqa: S608 - names of our own
                         (json.dumps(gone),),

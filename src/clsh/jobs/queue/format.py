@@ -33,4 +33,14 @@ MIGRATIONS = (
     CREATE INDEX job_nodes_node ON job_nodes(node, job);
     INSERT INTO facts VALUES ('name', 'q' || lower(hex(randomblob(4))));
     """,
+    """
+    CREATE TABLE notices (
+        job INTEGER NOT NULL, id TEXT NOT NULL, who TEXT NOT NULL, lane TEXT NOT NULL,
+        made REAL NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
+        settled REAL NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', facts TEXT NOT NULL,
+        PRIMARY KEY (id, who)
+    ) WITHOUT ROWID;
+    CREATE INDEX notices_due ON notices(lane, due) WHERE settled = 0;
+    CREATE INDEX notices_job ON notices(job);
+    """,
 )

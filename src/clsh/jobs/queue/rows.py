@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from clsh.jobs.model import JobState, TaskState
+    from clsh.jobs.notices.notice import Notice
 
 JOB = "id, owner, state, submitted, started, ended, held, size, next, rest, counts, reason, request"
 TASK = (
@@ -108,6 +109,7 @@ class Batch:
         default_factory=dict[tuple[int, int], tuple[Task, int]]
     )
     jobs: dict[int, JobRow] = field(default_factory=dict[int, JobRow])
+    notices: list[Notice] = field(default_factory=list["Notice"])
 
 
 def words_of(name: str, argv: Iterable[str]) -> str:

@@ -19,7 +19,12 @@ _LONGEST_SUBJECT = 150
 
 
 def send(channel: Mail, message: Message, tls: ssl.SSLContext | None = None) -> None:
-    """Hand the mail to the server; raises OSError (SMTPException too) when it was not taken."""
+    """Hand the mail of an alert to the server; raises as `deliver` does."""
+    deliver(channel, letter(channel, message), tls)
+
+
+def deliver(channel: Mail, mail: EmailMessage, tls: ssl.SSLContext | None = None) -> None:
+    """Hand a mail to the server; raises OSError (SMTPException too) when it was not taken."""
     password = _password(channel.password_file) if channel.user else ""
     server = smtplib.SMTP(channel.host, channel.port, timeout=TIMEOUT_S)
     try:
@@ -27,7 +32,7 @@ def send(channel: Mail, message: Message, tls: ssl.SSLContext | None = None) -> 
             server.starttls(context=tls or ssl.create_default_context())
         if channel.user:
             server.login(channel.user, password)
-        server.send_message(letter(channel, message))
+        server.send_message(mail)
         with contextlib.suppress(OSError):  # it was taken: no reason to send it again
             server.quit()
     finally:

@@ -7,9 +7,9 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from clsh.base.lane import Lane
 from clsh.monitor.model import Health
 from clsh.monitor.notify.message import messages
+from clsh.monitor.notify.way import Way
 from clsh.monitor.settings import Mail, Program
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 GROUP_S = 5.0  # a rack that dies is one message
 PAUSES_S = (2.0, 10.0)  # before the second and the third try
 MOST_WAITING = 5000
-LONGEST_S = 30.0  # a server that goes on and on beyond its own timeouts
-MOST_HUNG = 3
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +73,7 @@ class Notifier:
                 tasks.create_task(self._serve(channel))
 
     async def _serve(self, channel: Channel) -> None:
-        way = _Way(f"clsh-{channel.name}")
+        way = Way(f"clsh-{channel.name}")
         try:
             while True:
                 await self._filled[channel.name].wait()
@@ -87,7 +85,7 @@ class Notifier:
         finally:
             way.end()
 
-    async def _deliver(self, channel: Channel, message: Message, way: _Way) -> None:
+    async def _deliver(self, channel: Channel, message: Message, way: Way) -> None:
         for pause_s in (*self._pauses_s, None):
             try:
                 await self._send(channel, message, way)
@@ -100,7 +98,7 @@ class Notifier:
                 return
         _log.warning("%s was not told: %s", channel.name, message.text)
 
-    async def _send(self, channel: Channel, message: Message, way: _Way) -> None:
+    async def _send(self, channel: Channel, message: Message, way: Way) -> None:
         if isinstance(channel, Program):
             from clsh.monitor.notify import program
 
@@ -120,42 +118,6 @@ class Notifier:
         if name in self._failing:
             self._failing.discard(name)
             self._tell(Health(f"notify {name}", self._clock.unix(), ok=True))
-
-
-class _Way:
-    """A thread for what blocks; one that does not come back is left behind, a few at most."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._lane = Lane(name)
-        self._hung: set[object] = set()
-
-    async def call(self, function: Callable[[], None]) -> None:
-        """Call it in the thread; raises OSError when it takes too long."""
-        if len(self._hung) >= MOST_HUNG:
-            raise OSError(f"{len(self._hung)} earlier tries have not ended yet")
-        key = object()
-
-        def work() -> None:
-            try:
-                function()
-            finally:
-                self._hung.discard(key)
-
-        self._hung.add(key)
-        try:
-            async with asyncio.timeout(LONGEST_S):
-                await self._lane.call(work)
-        except TimeoutError:
-            if key not in self._hung:  # the function's own
-                raise
-            self.end()
-            self._lane = Lane(self._name)
-            raise OSError(f"it took longer than {LONGEST_S:g} s") from None
-
-    def end(self) -> None:
-        """Let the thread end after its work."""
-        self._lane.end()
 
 
 def _post(channel: Webhook, message: Message) -> None:

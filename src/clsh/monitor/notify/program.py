@@ -10,7 +10,7 @@ from clsh.remote.quoting import quote, with_environment
 from clsh.remote.transport import Command
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from clsh.monitor.notify.message import Message
     from clsh.monitor.settings import Program
@@ -33,13 +33,21 @@ class _Tail:
 
 
 async def send(channel: Program, message: Message, here: Transport) -> None:
-    """Run the command on this machine; raises OSError when it fails or takes too long."""
+    """Run the command for an alert; raises as `run` does."""
+    await run(channel, message.environment(), message.as_json(), here)
+
+
+async def run(channel: Program, environment: Mapping[str, str], text: str, here: Transport) -> None:
+    """Run the command on this machine; raises OSError when it fails or takes too long.
+
+    `text` is its standard input.
+    """
     tail = _Tail()
-    line = with_environment(quote(channel.argv), message.environment())
+    line = with_environment(quote(channel.argv), environment)
     session = await here.open(_HERE, TIMEOUT_S)
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            ended = await session.run(Command(line), tail, _once(message.as_json().encode()))
+            ended = await session.run(Command(line), tail, _once(text.encode()))
     except TimeoutError as error:
         raise OSError(f"it took longer than {TIMEOUT_S:g} s") from error
     finally:

@@ -21,10 +21,15 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def send(channel: Webhook, message: Message) -> None:
-    """POST the message; raises OSError (HTTPError too) when it was not taken."""
+    """POST the message of an alert; raises as `post` does."""
+    post(channel, message.as_json())
+
+
+def post(channel: Webhook, text: str) -> None:
+    """POST some JSON; raises OSError (HTTPError too) when it was not taken."""
     request = urllib.request.Request(  # noqa: S310 - the settings take http and https only
         channel.url,
-        data=message.as_json().encode(),
+        data=text.encode(),
         headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "clsh"},
         method="POST",
     )

@@ -38,7 +38,8 @@ class Entry:
 
     `answer` returns JSON as Python has it, or a Made. It is `kept` for a version of the
     grid, for a second, or (`no`) made anew and never stored by anybody. `schema` and `body`
-    name schemas in `clsh.web.api.schemas`; with `lines` a body may also be plain text.
+    name schemas in `clsh.web.api.schemas`; with `lines` a body may also be plain text, and a
+    `raw` one is bytes of any kind.
     """
 
     method: Literal["GET", "POST"]
@@ -52,4 +53,5 @@ class Entry:
     media: str = "application/json"
     body: str = ""
     lines: bool = False
+    raw: bool = False
     status: int = 200

@@ -13,6 +13,7 @@ from clsh.web.asking import RefusedError
 
 if TYPE_CHECKING:
     from clsh.jobs.model import Job, Request, Task
+    from clsh.jobs.queue.notices import Fate
 
 MOST_REQUESTS = 1000
 _HINT = 'send {"jobs": [{"argv": ["hostname"]}]}'
@@ -57,6 +58,19 @@ def task_row(task: Task) -> dict[str, object]:
         "reason": task.reason,
         "rss": task.rss,
         "cancelled": task.cancelled,
+    }
+
+
+def told_row(fate: Fate) -> dict[str, object]:
+    """Return what became of a notice."""
+    return {
+        "who": fate.who,
+        "event": fate.what.event,
+        "task": fate.what.task,
+        "state": fate.state,
+        "at": number(fate.at),
+        "tries": fate.tries,
+        "error": fate.error,
     }
 
 

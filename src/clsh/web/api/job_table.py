@@ -47,6 +47,21 @@ JOBS: tuple[Entry, ...] = (
         status=201,
     ),
     Entry(
+        "POST",
+        "/api/v1/jobs/files",
+        "Hand in a piece of a file for `send`, which then names it as DIGEST:NAME",
+        jobs.take,
+        "Piece",
+        (
+            Parameter("upload", "32 hexadecimal digits, the same for all pieces", required=True),
+            Parameter("offset", "where the piece begins", "whole", default="0", high=_LAST_ID),
+            Parameter("size", "bytes of the whole file", "whole", required=True, high=_LAST_ID),
+        ),
+        access="user",
+        kept="no",
+        raw=True,
+    ),
+    Entry(
         "GET",
         "/api/v1/jobs",
         "Jobs that you may see",

@@ -75,6 +75,14 @@ async def submit(site: Site, asked: Asked) -> object:
     return {"jobs": ids}
 
 
+async def take(site: Site, asked: Asked) -> object:
+    """Take a piece of a file; answer how much of it is there, and its digest when that is all."""
+    where = asked.whole("offset"), asked.whole("size")
+    with _told():
+        taken = await _jobs(site).take(asked.asker, asked.text("upload"), *where, asked.body)
+    return {"have": taken.have, "digest": taken.digest}
+
+
 async def listing(site: Site, asked: Asked) -> object:
     """Answer one page of jobs; with `wait` when something has changed since `seen`."""
     jobs = _jobs(site)
@@ -112,6 +120,7 @@ async def job(site: Site, asked: Asked) -> object:
     version = jobs.version
     with _told():
         found, tasks = await jobs.job(asked.asker, asked.whole("job"))
+        told = await jobs.told(asked.asker, found.id) if found.request.notify else ()
     states = asked.many("state")
     chosen = [task for task in tasks if not states or task.state in states]
     begin, limit = asked.whole("offset"), asked.whole("limit")
@@ -119,6 +128,7 @@ async def job(site: Site, asked: Asked) -> object:
         "version": version,
         **job_rows.job_row(found),
         "request": form.native(found.request),
+        "told": [job_rows.told_row(one) for one in told],
         "total": len(chosen),
     }
     rows = map(job_rows.task_row, chosen[begin : begin + limit])

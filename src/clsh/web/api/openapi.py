@@ -46,6 +46,9 @@ def _operation(entry: Entry) -> dict[str, object]:
     }
     if entry.access in {"token", "user", "admin"}:
         found["security"] = [{"token": []}]
+    if entry.raw:
+        bytes_ = {"application/octet-stream": dict[str, object]()}
+        found["requestBody"] = {"required": True, "content": bytes_}
     if entry.body:
         content: dict[str, object] = {"application/json": {"schema": _ref(entry.body)}}
         if entry.lines:

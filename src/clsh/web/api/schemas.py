@@ -10,6 +10,7 @@ from typing import get_args
 
 from clsh.jobs.forms.fields import FIELDS
 from clsh.jobs.model import JobState, TaskState
+from clsh.jobs.notices.notice import Event
 
 Schema = Mapping[str, object]
 
@@ -269,6 +270,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "additionalProperties": False,
     },
     "Submitted": _object(jobs=_list(WHOLE)),
+    "Piece": _object(have=WHOLE, digest=TEXT),
     "JobRow": _object(**_JOB),
     "JobList": _object(
         version=WHOLE,
@@ -292,8 +294,22 @@ SCHEMAS: Mapping[str, Schema] = {
         rss=WHOLE,
         cancelled=TRUTH,
     ),
+    "ToldRow": _object(
+        who=TEXT,
+        event={"enum": list(get_args(Event))},
+        task={"type": ["integer", "null"]},
+        state={"enum": ["waiting", "told", "given up"]},
+        at=NUMBER_OR_NULL,
+        tries=WHOLE,
+        error=TEXT,
+    ),
     "Job": _object(
-        version=WHOLE, **_JOB, request=_ref("JobRequest"), total=WHOLE, tasks=_list(_ref("TaskRow"))
+        version=WHOLE,
+        **_JOB,
+        request=_ref("JobRequest"),
+        told=_list(_ref("ToldRow")),
+        total=WHOLE,
+        tasks=_list(_ref("TaskRow")),
     ),
     "Acted": _object(job=WHOLE, task={"type": ["integer", "null"]}),
     "Error": {

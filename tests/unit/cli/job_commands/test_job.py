@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 from dataclasses import replace
@@ -17,6 +18,8 @@ from clsh.cli.jobs import ending
 from clsh.cli.main import main
 from clsh.jobs.forms import asking
 from clsh.jobs.model import Place
+from clsh.jobs.notices.notice import Facts
+from clsh.jobs.queue.notices import Fate
 from tests.unit.cli.job_commands.test_jobs import move, submitted
 
 if TYPE_CHECKING:
@@ -63,6 +66,22 @@ def test_a_job_that_failed(manager: Managed, capsys: pytest.CaptureFixture[str])
     assert "output:\nline 20\n" in out
     assert "line 19" not in out
     assert out.endswith("line 29\n\nerror:\noh no\n")
+
+
+def test_who_was_told(manager: Managed, capsys: pytest.CaptureFixture[str]) -> None:
+    submitted(manager, {"notify": ["ops"], "send": ["0" * 64 + "+x:prog", "1" * 64 + ":b"]})
+    move(manager, 1, state="done", status=0)
+    facts = Facts("end", 1, None, "x", "root", "done", 2.0, 1.0)
+    manager.jobs.fates = [
+        Fate("ops", facts, "told", 3.0, 1, ""),
+        Fate("a@x.org", facts, "given up", 4.0, 9, "OSError: \x1b[2Jno"),
+    ]
+    assert main(["job", "1"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^send files +prog, b$", out, re.MULTILINE)
+    assert re.search(r"^notice +ops \(end\): told 1970-01-01 ", out, re.MULTILINE)
+    assert re.search(r"^notice +a@x.org \(end\): given up .*: OSError: .*no", out, re.MULTILINE)
+    assert "\x1b" not in out
 
 
 def test_a_job_that_waits(manager: Managed, capsys: pytest.CaptureFixture[str]) -> None:

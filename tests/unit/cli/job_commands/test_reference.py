@@ -9,7 +9,7 @@ from clsh.base import plugins
 from clsh.jobs.forms.fields import FIELDS
 
 PAGE = (Path(__file__).parents[4] / "docs/reference/jobs.md").read_text(encoding="utf-8")
-ROWS = PAGE.partition("## Fields")[2].partition("## Commands")[0].splitlines()
+ROWS = PAGE.partition("## Fields")[2].partition("## Notices")[0].splitlines()
 
 
 def test_the_page_has_every_field_and_no_other() -> None:

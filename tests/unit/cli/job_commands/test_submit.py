@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -40,6 +41,9 @@ def test_every_field_has_an_option(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FROM_HERE", "here")
+    (tmp_path / "x").write_text("data")
+    (tmp_path / "y").write_text("#!/bin/sh")
+    (tmp_path / "y").chmod(0o755)
     given = {
         "-J": "a name", "-k": "parallel", "-D": "sub", "-i": "in", "-o": "out-%j", "-e": "err",
         "--priority": "-5", "-c": "2", "-m": "4G", "--rss-limit": "5G", "-t": "1:00:00",
@@ -48,7 +52,8 @@ def test_every_field_has_an_option(
         "--checkpoint-signal": "USR2", "--notify": "a@example.org", "--key": "k",
     }  # fmt: skip
     words = [word for pair in given.items() for word in pair]
-    several = ["--env", "A=1", "--env", "FROM_HERE", "--send", "x", "--send", "/y", "-H", "--once"]
+    several = ["--env", "A=1", "--env", "FROM_HERE", "--send", "x", "--send", f"{tmp_path}/y"]
+    several += ["-H", "--once"]
     assert main(["submit", *words, *several, "prog"]) == 0
     got = request(manager)
     assert got == Request(
@@ -60,7 +65,10 @@ def test_every_field_has_an_option(
         output="out-%j",
         error="err",
         environment={"A": "1", "FROM_HERE": "here"},
-        send=(str(tmp_path / "x"), "/y"),
+        send=(
+            f"{hashlib.sha256(b'data').hexdigest()}:x",
+            f"{hashlib.sha256(b'#!/bin/sh').hexdigest()}+x:y",
+        ),
         priority=-5,
         slots=2,
         memory=4 << 30,
@@ -257,6 +265,25 @@ def test_a_script_from_standard_input_and_wrapped(
 def test_scripts_that_are_refused(words: list[str], kind: type[Exception], error: str) -> None:
     with pytest.raises(kind, match=error):
         main(["sub", *words])
+
+
+def test_a_script_runs_where_no_mail_is_sent(
+    manager: Managed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "job.sh"
+    script.write_text("#!/bin/sh\n#SBATCH --mail-type=END\n#SBATCH --mail-user=a@x.org\ntrue\n")
+    assert main(["sub", str(script)]) == 0
+    assert request(manager).notify == ("end:a@x.org",)
+    manager.jobs.untold = "this manager has no mail server for jobs"
+    capsys.readouterr()
+    assert main(["sub", str(script)]) == 0
+    assert "--mail-user is left out: this manager has no mail server" in capsys.readouterr().err
+    assert request(manager, 2).notify == ()
+    with pytest.raises(UsageError, match="notify: this manager has no mail server"):
+        main(["sub", "--mail-user", "b@x.org", "--mail-type", "END", "--wrap", "true"])
+    manager.jobs.fails = RequestError("argv", "argv: something else")
+    with pytest.raises(UsageError, match="something else"):
+        main(["sub", str(script)])
 
 
 def test_a_submission_is_sent_again_with_its_key(

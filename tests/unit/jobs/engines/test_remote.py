@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,10 @@ HERE = Node(node_name("here"), "here", transport="local")
 
 
 class Lab:
-    def __init__(self, spool: Path) -> None:
+    def __init__(self, spool: Path, sent: Callable[[str, str], Path] | None = None) -> None:
         self.spool = spool
         self.told: dict[str, Report] = {}
-        context = EngineContext(SystemClock(), [HERE], LocalTransport(), str(spool))
+        context = EngineContext(SystemClock(), [HERE], LocalTransport(), str(spool), sent=sent)
         engine = remote.build(context)
         assert isinstance(engine, remote.Remote)
         self.engine = engine

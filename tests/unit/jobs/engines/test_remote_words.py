@@ -29,7 +29,6 @@ def launch(name: str = "q-1.0.1", owner: str = "alice", **request: Any) -> Launc
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        (Request(("x",), send=("a",)), "files are not sent along"),
         (Request(("x",), restart="criu"), "checkpoints by criu"),
         (Request(("x\0",)), "NUL byte"),
         (Request(("x",), environment={"A": "\0"}), "NUL byte"),

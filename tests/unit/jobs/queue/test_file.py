@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clsh.jobs.model import Place, Request, Task
-from clsh.jobs.queue import Batch, JobRow, New, QueueError, QueueFullError
+from clsh.jobs.queue import Batch, JobRow, New, QueueError, QueueFullError, notices
 from clsh.jobs.queue import file as queue_file
 from clsh.jobs.queue.codec import encode
 from clsh.jobs.queue.file import QueueFile
@@ -208,6 +208,20 @@ def test_an_older_file_is_brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
     queue = QueueFile(tmp_path)
     assert put(queue, new()) == [2]
     assert ids(queue, Wish()) == [2, 1]
+    queue.close()
+
+
+def test_a_file_of_the_first_format_is_brought_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(queue_file, "MIGRATIONS", MIGRATIONS[:1])
+        old = QueueFile(tmp_path)
+        put(old, new())
+        old.close()
+    queue = QueueFile(tmp_path)
+    assert queue.ask(notices.lanes) == []
+    assert ids(queue, Wish()) == [1]
     queue.close()
 
 

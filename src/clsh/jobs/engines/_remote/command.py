@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
 from clsh.jobs.engines._remote.srun import SRUN
+from clsh.jobs.sent import item
 from clsh.nodes.model import node_name
 from clsh.nodes.nodeset import fold
 from clsh.remote.quoting import in_sh, sh_words
@@ -69,7 +70,7 @@ export OMPI_MCA_plm PRTE_MCA_plm OMPI_MCA_ras PRTE_MCA_ras
 """
 _MPIRUN = r"""
 command -v mpirun >/dev/null || no "mpirun is not installed on $first"
-set -- mpirun --hostfile "$CLSH_OWN/hosts" -np "$ranks" "$@"
+set -- mpirun --hostfile "$CLSH_OWN/hosts" -np "$ranks" ${CLSH_SENT:+-x CLSH_SENT} "$@"
 """
 # What the job itself calls then runs where it has places, and fills them unless told otherwise.
 # A real srun would take the job for that of Slurm with the same number.
@@ -106,8 +107,6 @@ case $4 in -*) tail -c "${4#-}" "$3";; *) tail -c "+$(($4 + 1))" "$3";; esac | h
 def complaints(request: Request) -> list[str]:
     """Return in words what of a request cannot be done on plain nodes."""
     found: list[str] = []
-    if request.send:
-        found.append("files are not sent along: put them into the directory of the job first")
     if request.restart in {"criu", "dmtcp"}:
         found.append(f"checkpoints by {request.restart} are not made by this engine")
     words = [request.directory, request.input, request.output, request.error, *request.argv]
@@ -131,11 +130,14 @@ def check_names(launch: Launch) -> None:
         raise UsageError(f"bad user name {launch.owner!r}", hint="a login name of the nodes")
 
 
-def start_call(number: int, launch: Launch, hosts: Mapping[str, str]) -> bytes:
-    """Return the line that starts an attempt; `hosts` are the addresses of nodes."""
+def start_call(number: int, launch: Launch, hosts: Mapping[str, str], sent: str = "") -> bytes:
+    """Return the line that starts an attempt; `hosts` are the addresses of nodes.
+
+    `sent` is the directory of the files that were sent along.
+    """
     request = launch.request
     numbers = str(request.rss_limit), str(request.gpus)
-    words = ("start", str(number), launch.id, launch.owner, *numbers, _text(launch, hosts))
+    words = ("start", str(number), launch.id, launch.owner, *numbers, _text(launch, hosts, sent))
     return (sh_words(words) + "\n").encode(errors="surrogateescape")
 
 
@@ -145,7 +147,7 @@ def read_line(
     """Return the line that prints part of an output file; root (`by`) reads as the owner."""
     request = launch.request
     path = _filled(request.error if stream == "error" else request.output, launch)
-    folder = request.directory
+    folder = request.directory or (item.folder(spool, launch.id) if request.send else "")
     if not path:
         own = "" if by == launch.owner else "/own"
         path, folder = "out" if stream == "output" else "err", f"{spool}/{launch.id}{own}"
@@ -161,16 +163,18 @@ def _filled(text: str, launch: Launch) -> str:
     return _PATTERN.sub(lambda found: known[found[1]], text)
 
 
-def _text(launch: Launch, hosts: Mapping[str, str]) -> str:
+def _text(launch: Launch, hosts: Mapping[str, str], sent: str) -> str:
     request = launch.request
     variables = {
-        "dir": request.directory,
+        "dir": request.directory or sent,
         "in": _filled(request.input, launch),
         "out": _filled(request.output, launch),
         "err": _filled(request.error, launch),
     }
     lines = [_BEGIN, f"HOME=~{launch.owner}; export HOME\n"]
-    lines += [_set(name, value, export=True) for name, value in _shown(launch).items()]
+    shown = _shown(launch) | ({"CLSH_SENT": sent} if sent else {})
+    lines += [_set(name, value, export=True) for name, value in shown.items()]
+    lines += ["PATH=$CLSH_SENT:$PATH; export PATH\n"] if sent else []
     lines += [_set(name, value) for name, value in variables.items()]
     lines += [f"set -- {sh_words(request.argv)}\n", _END]
     lines += _ranked(launch, hosts)

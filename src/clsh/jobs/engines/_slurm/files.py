@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from clsh.base.messages import tr
 from clsh.jobs.errors import RequestError
+from clsh.jobs.sent import item
 
 if TYPE_CHECKING:
     from clsh.jobs.engine import Launch, Stream
@@ -52,7 +53,8 @@ def files(launch: Launch, home: str, spool: str) -> Files:
     Raises RequestError for a backslash: Slurm then puts in nothing for the fields.
     """
     request = launch.request
-    directory = posixpath.join(home, request.directory)
+    sent = item.folder(spool, launch.id) if request.send else home
+    directory = posixpath.join(home, request.directory or sent)
     own = folder(spool, launch)
 
     def named(field: str, text: str, default: str) -> Named:

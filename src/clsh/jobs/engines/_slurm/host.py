@@ -17,7 +17,7 @@ from clsh.remote.quoting import in_sh
 from clsh.remote.transport import Command
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from clsh.nodes.model import Node
     from clsh.remote.transport import Stream, Transport
@@ -29,8 +29,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._@-]{0,63}", re.ASCII)
 _AWAY = re.compile(r"[Uu]nable to contact slurm controller|slurm_load_jobs error: .*ontact")
 # Nothing of the login's own environment reaches a job but where programs are.
 _CLEAN = (
-    'p=$3${3:+:}$PATH; set -- "$1" env -i HOME="$2" USER="$1" LOGNAME="$1" SHELL=/bin/sh PATH="$p" '
-    '${LANG:+"LANG=$LANG"} ${SLURM_CONF:+"SLURM_CONF=$SLURM_CONF"} /bin/sh; u=$1; shift; '
+    "u=$1 h=$2 p=$3${3:+:}$PATH; shift 3; "
+    'set -- env -i HOME="$h" USER="$u" LOGNAME="$u" SHELL=/bin/sh PATH="$p" '
+    '${LANG:+"LANG=$LANG"} ${SLURM_CONF:+"SLURM_CONF=$SLURM_CONF"} /bin/sh "$@"; '
 )
 _OTHER = _CLEAN + 'exec runuser -u "$u" -- "$@"'
 _SELF = _CLEAN + 'exec "$@"'
@@ -108,10 +109,25 @@ class Host:
 
     async def run_as(self, owner: str, program: str, deadline_s: float) -> bytes:
         """Run a program as a user and return its output."""
+        return await self._bytes(await self._line(owner), _fed(program), deadline_s)
+
+    async def feed(
+        self,
+        owner: str,
+        script: str,
+        args: Sequence[str],
+        data: AsyncIterator[bytes] | None,
+        deadline_s: float,
+    ) -> str:
+        """Run a script of sh as a user, with something else as its standard input."""
+        line = await self._line(owner, "-c", script, "sh", *args)
+        return (await self._bytes(line, data, deadline_s)).decode(errors="replace")
+
+    async def _line(self, owner: str, *args: str) -> str:
+        """Return the line by which the login becomes a shell of a user."""
         home = await self.home(owner)
         login = await self.login()
-        line = in_sh(_SELF if login == owner else _OTHER, owner, home, self._path)
-        return await self._bytes(line, program, deadline_s)
+        return in_sh(_SELF if login == owner else _OTHER, owner, home, self._path, *args)
 
     async def run(self, program: str, deadline_s: float, *args: str) -> str:
         """Run a program as who logs in."""
@@ -130,15 +146,17 @@ class Host:
         return Facts(tuple(partitions), tuple(nodes), frozenset(mpi))
 
     async def _run(self, line: str, program: str, deadline_s: float) -> str:
-        return (await self._bytes(line, program, deadline_s)).decode(errors="replace")
+        return (await self._bytes(line, _fed(program), deadline_s)).decode(errors="replace")
 
-    async def _bytes(self, line: str, program: str, deadline_s: float) -> bytes:
+    async def _bytes(
+        self, line: str, data: AsyncIterator[bytes] | None, deadline_s: float
+    ) -> bytes:
         said = _Said()
         try:
             async with asyncio.timeout(deadline_s):
                 session = await self._transport.open(self.node, OPEN_S)
                 try:
-                    exit_ = await session.run(Command(line), said, _fed(program))
+                    exit_ = await session.run(Command(line), said, data)
                 finally:
                     await session.aclose()
         except TimeoutError:

@@ -91,8 +91,6 @@ def complaints(request: Request) -> list[str]:
         found.append(tr("Slurm counts time limits in whole minutes; this one is rounded up"))
     if request.rss_limit and request.memory and request.rss_limit != request.memory:
         found.append(tr("Slurm has one figure for both memory and RSS limit: the RSS limit is it"))
-    if request.send:
-        found.append(tr("no files are sent along to Slurm: put them where all nodes see them"))
     return found
 
 

@@ -44,7 +44,7 @@ clsh_refuse() {{
 }}
 clsh_put by "$SLURM_JOB_ID $SLURMD_NODENAME $(date +%s)"
 cd "$clsh_in" 2>/dev/null || clsh_refuse "directory $clsh_in cannot be entered on $SLURMD_NODENAME"
-set -- {argv}
+{sent}set -- {argv}
 (
 {environment}case $1 in
 */*) [ -x "$1" ] && [ ! -d "$1" ] ;;
@@ -52,6 +52,11 @@ set -- {argv}
 esac
 ) || clsh_refuse "there is no program $1 on $SLURMD_NODENAME"
 {around}"""
+_SENT = """\
+CLSH_SENT={sent}
+PATH=$CLSH_SENT:$PATH
+export CLSH_SENT PATH
+"""
 # All processes of a job are told to end: this one stays until it has told how.
 _PLAIN = """\
 trap : HUP INT QUIT TERM
@@ -85,8 +90,10 @@ exit "$clsh_status"
 """
 
 
-def script(launch: Launch, files: Files, folder: str, mpi: str) -> str:
+def script(launch: Launch, files: Files, folder: str, mpi: str, sent: str = "") -> str:
     """Return the script; `mpi` is what `srun --mpi` is given for parallel jobs.
+
+    `sent` is the directory of the files that were sent along.
 
     Raises RequestError for what no program can be given.
     """
@@ -118,6 +125,7 @@ def script(launch: Launch, files: Files, folder: str, mpi: str) -> str:
         argv=" ".join(word(one, "argv") for one in argv),
         environment=environment,
         around=around,
+        sent=_SENT.format(sent=word(sent, "send")) if sent else "",
     )
     return begin + body + _END
 

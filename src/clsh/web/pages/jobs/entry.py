@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clsh.jobs.forms import form
+from clsh.jobs.forms import form, spelling
 from clsh.jobs.forms.fields import BY_NAME, FIELDS
+from clsh.jobs.sent import item
 from clsh.jobs.wish import Wish
 from clsh.web.pages.asked import Page
 from clsh.web.pages.jobs import files, posted
 from clsh.web.pages.jobs.hints import hints
+from clsh.web.pages.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +34,9 @@ _GROUPS = (
     ("input", "output", "error", "environment", "send"),
     ("restart", "again", "restart_argv", "checkpoint_signal"),
 )
+_CONTROLS = {"kind": "radio", "send": "files"}
 _OWN = "key"  # it is made of the form itself
-_ONCE = ("after", "held", "key")  # what the next job does not take over
+_ONCE = ("after", "held", "key", "send")  # what the next job does not take over
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ def _line(
         known.get(field.name, ""),
         given.get(field.name, field.default if field.name == "kind" else ""),
         field.default,
-        _options(words, field),
+        _files(given.get(field.name, "")) if field.name == "send" else _options(words, field),
         "" if everywhere else " ".join(field.kinds),
         words.said(str(error)) if error else "",
         words.said(error.hint) if error else "",
@@ -161,8 +164,8 @@ def _line(
 
 
 def _control(field: Field) -> str:
-    if field.name == "kind":
-        return "radio"
+    if field.name in _CONTROLS:
+        return _CONTROLS[field.name]
     return {"choice": "select", "environment": "area", "truth": "tick"}.get(field.kind, "text")
 
 
@@ -173,8 +176,22 @@ def _help(words: Words, field: Field) -> str:
         "tasks": words.said("ranks of MPI, or independent tasks where no array is given"),
         "again": words.said("how often it is restarted without being asked, once if not said"),
         "held": words.said("do not start it before it is released"),
+        "send": words.said(
+            "put into a directory of the job first: it runs there unless a directory is given"
+        ),
         "kind": "",
     }.get(field.name, words.said(field.help))
+
+
+def _files(text: str) -> list[tuple[str, str]]:
+    """Return the files that were handed in for this form or for the job before, by their names."""
+    found: list[tuple[str, str]] = []
+    for one in spelling.entries(text):
+        try:
+            found.append((one, visible(item.read(one).name)))
+        except ValueError:
+            continue
+    return found
 
 
 def _options(words: Words, field: Field) -> list[tuple[str, str]]:

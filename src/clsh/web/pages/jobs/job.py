@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from clsh.jobs.forms import form
+from clsh.jobs.forms import form, spelling
 from clsh.jobs.forms.fields import BY_NAME
 from clsh.jobs.model import ENDED
+from clsh.jobs.sent import item
 from clsh.web.pages.asked import Page, Part, Watch
 from clsh.web.pages.jobs import resources, states, tail, tasks, timeline
 from clsh.web.pages.jobs.listing import nodes_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from clsh.base.errors import ClshError
     from clsh.base.users import User
     from clsh.jobs.model import Job, Task
+    from clsh.jobs.queue.notices import Fate
     from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from clsh.web.pages.words import Words
 
 PACE_S = 2.0
+_MOST_TOLD = 20
 _MARGIN = 0.02  # of the time shown, before and after
 
 
@@ -60,8 +63,10 @@ async def page(
     nodes = resources.nodes(monitor.grid, chosen)
     charts = resources.charts(asked, nodes, now=not chosen.ended) if chosen.started else []
     table = tasks.table(asked, job, found, chosen) if len(found) > 1 else None
+    told = await service.told(user, number) if job.request.notify else ()
     values: dict[str, object] = {
         **_said(words, job, found),
+        "moments": [*_moments(words, job), *_told(words, told)],
         "visible": visible,
         "problem": (words.said(str(problem)), words.said(problem.hint)) if problem else ("", ""),
         "acts": _acts(words, job, chosen if "task" in asked.query and table else None),
@@ -106,7 +111,6 @@ def _said(words: Words, job: Job, found: Sequence[Task]) -> dict[str, object]:
         "why": states.reason(words, job, found),
         "taken": states.taken(words, job),
         "nodes": nodes_of(found),
-        "moments": _moments(words, job),
         "life": timeline.life(job, words.now),
         "counts": timeline.counts(job),
         "counted": [
@@ -177,6 +181,20 @@ def _moments(words: Words, job: Job) -> list[tuple[str, float, str]]:
     return found
 
 
+def _told(words: Words, fates: Sequence[Fate]) -> list[tuple[str, float, str]]:
+    """Return the last of the moments at which somebody was told, or could not be."""
+    found: list[tuple[str, float, str]] = []
+    for one in fates[-_MOST_TOLD:]:
+        who = visible(one.who)
+        text = {
+            "told": words.tr("{who} was told", who=who),
+            "given up": words.tr("{who} was not told, and will not be", who=who),
+            "waiting": words.tr("{who} waits to be told", who=who),
+        }[one.state]
+        found.append((text, one.at, visible(one.error)))
+    return found
+
+
 def _files(job: Job, task: Task) -> dict[str, tuple[str, str]]:
     """Return for each stream the address of its file, and where that is on the nodes."""
     if not task.attempt:
@@ -206,10 +224,15 @@ def _facts(words: Words, task: Task, *, many: bool) -> list[tuple[str, str]]:
     return found
 
 
+def _names(send: str) -> str:
+    """Return the names of files that were sent along, without their digests."""
+    return ", ".join(item.names(spelling.entries(send)))
+
+
 def _asked_for(words: Words, job: Job) -> list[tuple[str, str]]:
     """Return all that was said in the request, as people type it."""
     return [
-        (words.said(BY_NAME[name].label), visible(text))
+        (words.said(BY_NAME[name].label), visible(_names(text) if name == "send" else text))
         for name, text in form.texts(job.request).items()
         if name == "kind" or (name != "argv" and text != BY_NAME[name].default)
     ]

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
 
     from clsh.jobs.model import Request
 
+_FILE = "send."
 _TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+def joined(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields with the files that were chosen (`send.1`, `send.2`) as one of them."""
+    files = [given[name] for name in sorted(given, key=_number) if name.startswith(_FILE)]
+    rest = {name: text for name, text in given.items() if not name.startswith(_FILE)}
+    return {**rest, "send": ",".join(files)} if files else rest
+
+
+def _number(name: str) -> int:
+    text = name.removeprefix(_FILE)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
 def request(given: Mapping[str, str]) -> tuple[Request | None, dict[str, RequestError]]:

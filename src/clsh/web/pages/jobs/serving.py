@@ -92,7 +92,7 @@ class _Desk:
 
     async def submit(self, user: User, request: Request, asked: Asked) -> Response:
         """Take a form, or show it again with what is wrong in it."""
-        given = await read_form(request)
+        given = posted.joined(await read_form(request))
         made, wrong = posted.request(given)
         problem: ClshError | None = None
         if made:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,6 +108,50 @@ async def test_many_starts_are_one_command_and_one_id_is_one_job(fake: FakeSlurm
     assert fake.count() == 7
     assert [report.phase for report in await engine.ask(launches)] == ["running"] * 7
     assert await engine.ask([]) == []
+
+
+async def test_files_are_put_into_the_spool_before_it_is_sent(
+    fake: FakeSlurm, tmp_path: Path
+) -> None:
+    digest = hashlib.sha256(b"data").hexdigest()
+    (tmp_path / digest).write_bytes(b"data")
+    one = launch(ID, "./go", send=(f"{digest}+x:go",))
+    assert fake.engine().complaints(one.request) == ["files cannot be sent along here"]
+
+    def path(owner: str, digest: str) -> Path:
+        if not (tmp_path / digest).exists():
+            raise FileNotFoundError
+        return tmp_path / digest
+
+    fake.sent = path
+    engine = fake.engine()
+    assert engine.complaints(one.request) == []
+    gone = launch("q1-13.0.1", "./go", send=("0" * 64 + ":go",))
+    reports = await asyncio.gather(engine.start(one), engine.start(gone), engine.start(launch()))
+    assert [report.phase for report in reports] == ["running", "refused", "running"]
+    assert reports[1].reason.startswith("go, which was sent along, is kept no longer")
+    sent = fake.spool / ME / "sent" / ID
+    assert (sent / "go").read_bytes() == b"data"
+    script = (fake.at / "script.1").read_text()
+    assert f"CLSH_SENT='{sent}'" in script
+    assert f"clsh_in='{sent}'" in script
+    alone = launch("q1-14.0.1", "./go", send=("0" * 64 + ":go",))
+    assert (await engine.start(alone)).phase == "refused"
+    assert not (fake.spool / ME / alone.id).exists()
+
+
+async def test_files_that_cannot_be_put_there(fake: FakeSlurm, tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"data").hexdigest()
+    (tmp_path / digest).write_bytes(b"data")
+    fake.sent = lambda _, digest: tmp_path / digest
+    (fake.spool / ME).mkdir(mode=0o700)
+    (fake.spool / ME / "sent").touch()
+    one = launch(ID, "./go", send=(f"{digest}:go",))
+    with pytest.raises(NodeError, match=r"cannot create directory|File exists"):
+        await fake.engine().start(one)
+    assert fake.count() == 0
+    (fake.spool / ME / "sent").unlink()
+    assert (await fake.engine().start(one)).phase == "running"
 
 
 async def test_a_cancelled_start_is_on_its_way(fake: FakeSlurm) -> None:

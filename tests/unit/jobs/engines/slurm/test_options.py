@@ -157,7 +157,6 @@ def test_the_folder_of_an_attempt() -> None:
         ({"restart": "own", "checkpoint_signal": "USR1"}, "checkpoint signal"),
         ({"time_limit": 90}, "whole minutes"),
         ({"memory": 1, "rss_limit": 2}, "RSS"),
-        ({"send": ("a",)}, "sent"),
     ],
 )
 def test_what_has_no_equivalent_is_said(fields: dict[str, Any], word: str) -> None:

@@ -44,7 +44,7 @@ async def test_every_field_is_there_with_its_help() -> None:
     got = await person("alice", Queued()).ask("/jobs/new")
     page = html(got)
     names = {given["name"] for given in page.having("name")} - {"viewport", "color-scheme"}
-    assert names == {one.name for one in FIELDS} - {"key"} | {"token"}
+    assert names == {one.name for one in FIELDS} - {"key", "send"} | {"token"}
     for one in FIELDS:
         if one.name not in {"key", "kind"}:
             assert f'id="{one.name}-help"' in got.text
@@ -54,6 +54,32 @@ async def test_every_field_is_there_with_its_help() -> None:
         "batch", "parallel", "batch parallel",
     }  # fmt: skip
     assert field(page, "kind")["value"] == "single"
+
+
+async def test_files_that_were_handed_in_are_named_and_stay() -> None:
+    queue = Queued()
+    one, two = f"{'1' * 64}:data", f"{'2' * 64}+x:<b>go"
+    files = {"send.10": two, "send.2": one}
+    page = html(await sent(queue, {"argv": "", **files}))
+    boxes = [given for given in page.having("name") if given["name"].startswith("send.")]
+    assert [(given["name"], given["value"]) for given in boxes] == [
+        ("send.1", one),
+        ("send.2", two),
+    ]
+    assert "data" in page.text
+    assert "<b>go" in page.text
+    assert (await sent(queue, {"argv": "./go", **files})).status == 303
+    assert queue.found[1][0].request.send == (one, two)
+    again = html(await person("alice", queue).ask("/jobs/new?like=1"))
+    assert len([1 for given in again.having("name") if given["name"].startswith("send.")]) == 2
+    fresh = html(await person("alice", queue).ask("/jobs/new"))
+    assert not [1 for given in fresh.having("name") if given["name"].startswith("send.")]
+    told = html(await person("alice", queue).ask("/jobs/1"))
+    assert "Send filesdata, <b>go" in told.text
+    await sent(queue, {"argv": "x", "send.x": "/etc/passwd"})
+    assert queue.found[2][0].request.send == ("/etc/passwd",), "the service refuses it"
+    odd = html(await person("alice", queue).ask("/jobs/new?like=2"))
+    assert not [1 for given in odd.having("name") if given["name"].startswith("send.")]
 
 
 async def test_the_help_knows_the_cluster() -> None:

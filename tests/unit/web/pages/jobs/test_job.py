@@ -11,6 +11,8 @@ import pytest
 from clsh.base.errors import ClshError, UnreachableError
 from clsh.jobs.errors import NotNowError
 from clsh.jobs.model import Request, Task
+from clsh.jobs.notices.notice import Facts
+from clsh.jobs.queue.notices import Fate
 from tests.support.asking import html, parts, person, post
 from tests.support.queued import Queued, on, some
 
@@ -52,6 +54,23 @@ async def test_a_failed_job_says_why_and_when() -> None:
     assert 'data-follows=""' in got.text
     assert "of 4 cores" not in page.text
     assert "MB/s" not in page.text
+
+
+async def test_who_was_told_of_it_and_who_could_not_be() -> None:
+    queue = Queued()
+    request = Request(("x",), notify=("ops", "a@example.org", "slow"))
+    number = queue.add("alice", request, Task(0, 0, "done", 1, on("n"), "", 1.0, 2.0, 0))
+    facts = Facts("end", number, None, "x", "alice", "done", 2.0, 1.0)
+    queue.fates = [
+        Fate("ops", facts, "told", 3.0, 1, ""),
+        Fate("a@example.org", facts, "given up", 90000.0, 50, "OSError: \x1b[2J<b>no"),
+        Fate("slow", facts, "waiting", 2.0, 0, ""),
+    ]
+    page = html(await person("alice", queue).ask("/jobs/1"))
+    assert "ops was told" in page.text
+    assert "a@example.org was not told, and will not be" in page.text
+    assert "<b>no" in page.text
+    assert "slow waits to be told" in page.text
 
 
 async def test_a_waiting_job_has_no_output_no_charts_and_a_reason() -> None:
