@@ -16,12 +16,22 @@ from clsh.jobs.engine import EngineContext
 from clsh.jobs.engines.slurm import Slurm
 from clsh.remote.transport import TransportOptions
 from clsh.remote.transports import local
+from tests.support import slurm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
+    from clsh.jobs.engine import Launch
+
+ID = "q1-12.0.1"
 ME = pwd.getpwuid(os.geteuid()).pw_name
+
+
+def launch(id_: str = ID, *argv: str, **fields: Any) -> Launch:
+    return slurm.launch(id_, *(argv or ("true",)), owner=ME, **fields)
+
 
 _COMMANDS = {
     "sbatch": """\

@@ -38,7 +38,7 @@ ROWS = {
     "output": Row({"output": "o.%j"}, {"StdOut": f"{HOME}/o.JOB"}),
     "error": Row({"error": "e.%t"}, {"StdErr": f"{HOME}/e.0"}),
     "environment": Row({"environment": {"A": "b"}}, ours="the script sets it"),
-    "send": Row({}, refused=(({"send": ("x",)}, "no files are sent along"),), ours="refused"),
+    "send": Row({}, ours="see test_files_are_sent_along"),
     "priority": Row(
         {"priority": -7}, {"Nice": "7"}, refused=(({"priority": 7}, "not raise it"),)
     ),
@@ -57,6 +57,7 @@ ROWS = {
     "gpus": Row({"gpus": 1}, {"TresPerNode": "gres:gpu:1"}),
     "tasks": Row({**_PARALLEL, "tasks": 3}, {"NumTasks": "3", "NumNodes": "2"}),
     "tasks_per_node": Row({**_PARALLEL, "tasks_per_node": 1}, {"NtasksPerN:B:S:C": "1:0:*:*"}),
+    "once": Row({**_PARALLEL, "once": True}, {"NumTasks": "4", "NumNodes": "2"}),
     "array": Row({"kind": "batch", "array": (0, 5)}, ours="a job of Slurm for each index"),
     "metric": Row(
         {"metric": "free"},
