@@ -6,15 +6,14 @@ PYTEST := -p tests.support.no_skips
 # Faults whose time is looked at need the machine for themselves.
 SERIAL := tests/fault
 PARALLEL := $(SERIAL:%=--ignore=%)
+SOAKED := tests/fault/test_jobs_*.py
 # What fails beside others is tried once more with the machine for itself, and has to pass.
 ALONE = $(BIN)/coverage run -m pytest $(PYTEST) --last-failed --last-failed-no-failures none
 QUICK ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: env demo test check bench onefile docs lock clean help
+.PHONY: demo test soak check bench onefile docs lock clean help
 .DEFAULT_GOAL := help
-
-env: .venv/.runs ## make .venv with clsh in it
 
 demo: .venv/.runs ## start a cluster of 4 nodes on this machine, run a first command, watch it
 	@$(BIN)/cl demo up
@@ -31,6 +30,10 @@ test: .venv/.tests ## install what the tests need, run the checks and all tests 
 	@$(BIN)/coverage run -m pytest $(PYTEST) $(SERIAL)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+soak: .venv/.tests ## put the faults on the jobs at full size, half an hour; a line of figures for each
+	@$(PYTHON) tools/system_packages.py
+	@SOAK=1 $(BIN)/python -m pytest $(PYTEST) -q -s $(SOAKED)
 
 check: .venv/.tests ## lint, format, types and import layers
 	@$(BIN)/ruff check

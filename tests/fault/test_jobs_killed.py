@@ -23,6 +23,7 @@ from clsh.jobs.queue.file import QueueFile
 from clsh.jobs.wish import Wish
 from tests.support.jobs import ALICE, ROOT, reached, run, until
 from tests.support.mortal import Killed, manager
+from tests.support.soak import figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -116,6 +117,7 @@ async def test_killed_at_random_none_is_lost_and_none_runs_twice(tmp_path: Path)
     await asyncio.to_thread(check_none_lost, tmp_path, client)
     assert len(engine.started) == SUBMISSIONS
     assert set(engine.started.values()) == {1}
+    figures("in one process, killed at random", submissions=SUBMISSIONS, kills=KILLS, twice=0)
 
 
 async def test_without_the_claim_on_the_node_the_same_finds_some_that_run_twice(
@@ -125,7 +127,9 @@ async def test_without_the_claim_on_the_node_the_same_finds_some_that_run_twice(
     engine.claims = False
     engine.delay_s = 0.5  # longer than a manager needs to come back
     await killed_at_random(tmp_path, engine, 100, 10)
-    assert max(engine.started.values()) > 1
+    twice = sum(count > 1 for count in engine.started.values())
+    assert twice
+    figures("in one process, without the claim", submissions=100, kills=10, twice=twice)
 
 
 async def scenario(jobs: Jobs) -> None:
@@ -240,6 +244,9 @@ async def test_killed_between_every_two_statements(tmp_path: Path) -> None:
         sites |= whole.sites
         for number in range(whole.count):
             await live(tmp_path / f"{name}-{number}", number)
+        figures(f"killed between all statements, {name}", statements=whole.count)
     assert len(writing()) >= 5
     for path, lines in writing():
-        assert any((path, line) in sites for line in lines), f"{path}:{lines.start} is not among them"
+        assert any((path, line) in sites for line in lines), (
+            f"{path}:{lines.start} is not among them"
+        )

@@ -87,8 +87,8 @@ class Engine(Protocol):
 
         An engine that chooses nodes itself tells `running` too, when it has chosen them. What
         runs on a node that cannot be asked is told as `unknown`, and as `running` when it can
-        again. The same end may be told more than once. What happened while this did not run is told by
-        `ask`. A cancel leaves no connection of ours, and every attempt running.
+        again. The same end may be told more than once. What happened while this did not run
+        is told by `ask`. A cancel leaves no connection of ours, and every attempt running.
         """
         ...
 

@@ -26,7 +26,7 @@ from clsh.remote.transports import asyncssh, local
 from tests.support.relay import Relay
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from clsh.jobs.engine import Engine, Phase, Report
@@ -85,9 +85,9 @@ class Bench:
         self.run()
 
     async def ended(self, launch: Launch) -> Report:
-        return await self.hears(launch, ("ended", "lost", "refused"))
+        return await self.hears(launch, "ended", "lost", "refused")
 
-    async def hears(self, launch: Launch, phases: Collection[Phase]) -> Report:
+    async def hears(self, launch: Launch, *phases: Phase) -> Report:
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 for report in self.told:

@@ -18,6 +18,7 @@ from clsh.jobs.engines import remote
 from clsh.jobs.model import Place, Request
 from clsh.nodes.model import Node, node_name
 from clsh.remote.transports.local import LocalTransport
+from tests.support.jobs import until
 
 if TYPE_CHECKING:
     from clsh.jobs.engine import Report
@@ -221,16 +222,12 @@ async def test_what_runs_on_a_node_that_is_cut_off_is_unknown_until_it_is_heard(
     await checked.wait()
     way.closed = True
     loop.running.cancel()
-    async with asyncio.timeout(20):
-        while len(reasons) < 2:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(reasons) >= 2)
     assert set(lab.phases) == {("hidden", "unknown")}
     assert reasons[0] == "here: the connection to it ended"
     assert reasons[1] == "here unreachable: no route"
     way.closed = False
-    async with asyncio.timeout(20):
-        while lab.phases[-1] != ("hidden", "running"):
-            await asyncio.sleep(0.01)
+    await until(lambda: lab.phases[-1] == ("hidden", "running"))
     await lab.engine.cancel(one)
     assert (await lab.ended(one)).signal == "TERM"
     assert lab.phases.count(("hidden", "running")) == 1
