@@ -56,7 +56,7 @@ def test_killed_at_random_none_is_lost_and_none_runs_twice(demo4: Demo, tmp_path
         "manager killed at random",
         submissions=SUBMISSIONS,
         kills=KILLS,
-        broken_off=clients.broken,
+        retries=clients.retries,
         lost=SUBMISSIONS - len(ran),
         twice=sum(count > 1 for count in ran.values()),
         seconds=round(time.monotonic() - began, 1),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.support.demo import Demo
 
 LONGEST_S = 50.0
+_IDLE_S = 900.0  # longer than any test lasts
 _TOGETHER = 7
 _OVER = ("done", "failed", "cancelled")
 _ROOT = Path(__file__).parents[2]
@@ -108,7 +109,7 @@ class Mortal:
         self._process = None
 
     def ready(self) -> None:
-        """Wait until it answers, and the nodes too."""
+        """Wait until it answers about jobs."""
 
         def takes() -> bool:
             assert self._process is not None
@@ -171,12 +172,12 @@ class Clients:
 
     def __init__(self, requests: Sequence[Mapping[str, object]], threads: int = 2) -> None:
         self.acknowledged: dict[str, int] = {}
-        self.broken = 0
+        self.retries = 0
         self._requests = requests
         self._next = 0
         self._allowed = 0
         self._gate = threading.Condition()
-        self._threads = [threading.Thread(target=self._submit) for _ in range(threads)]
+        self._threads = [threading.Thread(target=self._submit, daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
@@ -203,7 +204,7 @@ class Clients:
         with self._gate:
             self._gate.wait_for(
                 lambda: self._next < self._allowed or self._allowed == len(self._requests),
-                LONGEST_S,
+                _IDLE_S,
             )
             some = self._requests[self._next : min(self._next + _TOGETHER, self._allowed)]
             self._next += len(some)
@@ -222,7 +223,7 @@ class Clients:
             try:
                 return asking.submit(some)
             except ClshError:
-                self.broken += 1
+                self.retries += 1
                 if time.monotonic() > ends:
                     raise
                 time.sleep(0.02)

@@ -199,6 +199,7 @@ async def test_what_runs_on_a_node_that_is_cut_off_is_unknown_until_it_is_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "_LONGEST_S", 0.05)
+    monkeypatch.setattr(remote, "_CHECK_S", 0.05)
     lab = Lab(tmp_path / "spool")
     way = Away()
     lab.engine = remote.Remote(EngineContext(SystemClock(), [HERE], way, str(lab.spool)))
@@ -228,6 +229,9 @@ async def test_what_runs_on_a_node_that_is_cut_off_is_unknown_until_it_is_heard(
     assert reasons[1] == "here unreachable: no route"
     way.closed = False
     await until(lambda: lab.phases[-1] == ("hidden", "running"))
+    for _ in range(2):
+        checked.clear()
+        await checked.wait()
     await lab.engine.cancel(one)
     assert (await lab.ended(one)).signal == "TERM"
     assert lab.phases.count(("hidden", "running")) == 1
