@@ -237,3 +237,14 @@ async def test_what_runs_on_a_node_that_is_cut_off_is_unknown_until_it_is_heard(
     assert lab.phases.count(("hidden", "running")) == 1
     task.cancel()
     await asyncio.wait([task])
+
+
+async def test_what_a_node_did_not_know_when_it_was_heard_again_is_not_told(lab: Lab) -> None:
+    """It may have been started since: told as absent it would be taken for one that is gone."""
+    one = launch("under-way", "true")
+    lab.engine._open[one.id] = one
+    lab.engine._tell = lab.tell
+    link = lab.engine._links["here"]
+    lab.engine._hide(link, "away")
+    await lab.engine._check(link)
+    assert lab.phases == [(one.id, "unknown")]
