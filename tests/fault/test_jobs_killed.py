@@ -23,7 +23,7 @@ from clsh.jobs.queue.file import QueueFile
 from clsh.jobs.wish import Wish
 from tests.support.jobs import ALICE, ROOT, reached, run, until
 from tests.support.mortal import Killed, manager
-from tests.support.soak import figures
+from tests.support.soak import figures, sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from clsh.jobs.service import Jobs
     from tests.support.mortal import Life
 
-SUBMISSIONS = 2000
-KILLS = 50
+SUBMISSIONS = sized(1000, 2000)
+KILLS = sized(25, 50)
 TOGETHER = 10
+BESIDE = 8  # lives that are looked at side by side: each waits for its disk, most of the time
 SCENARIO = [
     run("sleep", "0.01", key="one"),
     run("sleep", "0.01", "exit", "3", key="two"),
@@ -242,8 +243,9 @@ async def test_killed_between_every_two_statements(tmp_path: Path) -> None:
         whole = await live(tmp_path / name, 1 << 40)
         assert whole.count > 20
         sites |= whole.sites
-        for number in range(whole.count):
-            await live(tmp_path / f"{name}-{number}", number)
+        lives = [live(tmp_path / f"{name}-{number}", number) for number in range(whole.count)]
+        for at in range(0, len(lives), BESIDE):
+            await asyncio.gather(*lives[at : at + BESIDE])
         figures(f"killed between all statements, {name}", statements=whole.count)
     assert len(writing()) >= 5
     for path, lines in writing():

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.support.demo import Demo
 
-LONGEST_S = 50.0
+LONGEST_S = 100.0
 _IDLE_S = 900.0  # longer than any test lasts
 _TOGETHER = 7
 _OVER = ("done", "failed", "cancelled")
