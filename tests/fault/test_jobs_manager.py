@@ -76,7 +76,7 @@ def test_killed_between_a_start_and_its_record_only_the_claim_prevents_a_second(
     clients = Clients([ledger.request(f"u{n}") for n in range(count)])
     with Mortal(demo4, tmp_path / "manager") as manager:
         for _ in range(kills):
-            manager.start(f"{fault},dies=1")
+            manager.start(f"{fault},dies")
             clients.allow(count // kills // 2)
             manager.died()
         manager.start(fault)

@@ -2,8 +2,8 @@
 
 The faults stand around what an Engine promises, so they know nothing of how it reaches nodes.
 `unclaimed`: a node is not told the name of an attempt, so it claims nothing, and what it runs
-is known to this process alone. `dies=N`: killed as soon as the Nth start is acknowledged, so
-before that is stored.
+is known to this process alone. `dies`: killed as soon as a start is acknowledged, so before
+that is stored.
 """
 
 from __future__ import annotations
@@ -53,17 +53,14 @@ class Unclaimed(remote.Remote):
         return replace(report, id=self._names[report.id])
 
 
-def dying(engine: remote.Remote, starts: int) -> Engine:
-    """Let an engine take its process with it when so many starts are acknowledged."""
-    start, left = engine.start, starts
+def dying(engine: remote.Remote) -> remote.Remote:
+    """Let an engine take its process with it when a start is acknowledged."""
+    start = engine.start
 
     async def start_and_die(launch: Launch) -> Report:
-        nonlocal left
-        report = await start(launch)
-        left -= 1
-        if left <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return report
+        await start(launch)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
 
     engine.start = start_and_die  # type: ignore[method-assign]
     return engine
@@ -71,8 +68,7 @@ def dying(engine: remote.Remote, starts: int) -> Engine:
 
 def build(context: EngineContext, faults: Sequence[str]) -> Engine:
     engine = Unclaimed(context) if "unclaimed" in faults else remote.Remote(context)
-    starts = [int(fault[5:]) for fault in faults if fault.startswith("dies=")]
-    return dying(engine, starts[0]) if starts else engine
+    return dying(engine) if "dies" in faults else engine
 
 
 if __name__ == "__main__":

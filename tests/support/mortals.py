@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -67,7 +68,6 @@ class Mortal:
         # What is killed leaves no coverage, and is slower for it.
         self.person.environ.pop("COVERAGE_PROCESS_CONFIG", None)
         self.log = home / "manager.log"
-        self.lives = 0
         self._before = reach.before
         self._process: subprocess.Popen[bytes] | None = None
         self._runtime = os.environ["XDG_RUNTIME_DIR"]
@@ -93,7 +93,6 @@ class Mortal:
                 env=self.person.environ,
                 cwd=_ROOT,
             )
-        self.lives += 1
 
     def kill(self) -> None:
         """End its life by SIGKILL, whatever it does."""
@@ -102,10 +101,10 @@ class Mortal:
             self._process.wait()
             self._process = None
 
-    def died(self, within_s: float = LONGEST_S) -> None:
+    def died(self) -> None:
         """Wait until it has died by itself."""
         assert self._process is not None
-        assert self._process.wait(within_s) == -9
+        assert self._process.wait(LONGEST_S) == -signal.SIGKILL
         self._process = None
 
     def ready(self) -> None:
@@ -165,19 +164,19 @@ class Ledger:
 
 
 class Clients:
-    """Submit in `threads` until all is acknowledged; a broken submission is made again.
+    """Two that submit until all is acknowledged; a broken submission is made again.
 
     `allow` says how many of the requests may be submitted by now.
     """
 
-    def __init__(self, requests: Sequence[Mapping[str, object]], threads: int = 2) -> None:
+    def __init__(self, requests: Sequence[Mapping[str, object]]) -> None:
         self.acknowledged: dict[str, int] = {}
         self.retries = 0
         self._requests = requests
         self._next = 0
         self._allowed = 0
         self._gate = threading.Condition()
-        self._threads = [threading.Thread(target=self._submit, daemon=True) for _ in range(threads)]
+        self._threads = [threading.Thread(target=self._submit, daemon=True) for _ in range(2)]
         for thread in self._threads:
             thread.start()
 
@@ -187,18 +186,14 @@ class Clients:
             self._allowed = min(len(self._requests), self._allowed + more)
             self._gate.notify_all()
 
-    @property
-    def is_done(self) -> bool:
-        """Whether all is acknowledged."""
-        return len(self.acknowledged) == len(self._requests)
-
-    def finish(self, within_s: float = LONGEST_S) -> None:
+    def finish(self) -> None:
         """Submit the rest."""
         self.allow(len(self._requests))
-        ends = time.monotonic() + within_s
+        ends = time.monotonic() + LONGEST_S
         for thread in self._threads:
             thread.join(max(0.0, ends - time.monotonic()))
-        assert self.is_done, f"{len(self.acknowledged)} of {len(self._requests)} acknowledged"
+        told, wanted = len(self.acknowledged), len(self._requests)
+        assert told == wanted, f"{told} of {wanted} acknowledged"
 
     def _take(self) -> Sequence[Mapping[str, object]]:
         with self._gate:
