@@ -31,7 +31,7 @@ test: .venv/.tests ## install what the tests need, run the checks and all tests 
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-soak: .venv/.tests ## put the faults on the jobs at full size, half an hour; a line of figures for each
+soak: .venv/.tests ## put the faults on the jobs at full size, ten minutes; a line of figures for each
 	@$(PYTHON) tools/system_packages.py
 	@SOAK=1 $(BIN)/python -m pytest $(PYTEST) -q -s $(SOAKED)
 
