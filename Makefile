@@ -5,14 +5,13 @@ UV ?= uv
 TESTS := $(BIN)/coverage run -m pytest -p tests.support.no_skips
 # What fails is tried once more with the machine for itself, and has to pass.
 AGAIN := $(TESTS) --last-failed --last-failed-no-failures none
+SOAKED := tests/fault/test_jobs_*.py
 QUICK ?=
 ONLY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: env demo test check bench onefile docs lock clean help
+.PHONY: demo test soak check bench onefile docs lock clean help
 .DEFAULT_GOAL := help
-
-env: .venv/.runs ## make .venv with clsh in it
 
 demo: .venv/.runs ## start a cluster of 4 nodes on this machine, run a command and jobs, watch it
 	@$(BIN)/cl demo up
@@ -31,6 +30,10 @@ test: .venv/.tests ## install what the tests need, run the checks and all tests 
 	@$(TESTS) -m alone tests/fault || $(AGAIN)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+soak: .venv/.tests ## put the faults on the jobs at full size, ten minutes; a line of figures for each
+	@$(PYTHON) tools/system_packages.py
+	@SOAK=1 $(BIN)/python -m pytest -p tests.support.no_skips -q -s $(SOAKED)
 
 check: .venv/.tests ## lint, format, types and import layers
 	@$(BIN)/ruff check

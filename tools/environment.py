@@ -36,7 +36,9 @@ def check_python() -> None:
 def pip(*words: str) -> None:
     command = [str(VENV / "bin/python"), "-m", "pip", "install", "--quiet", *words]
     if subprocess.call(command, stdin=subprocess.DEVNULL) != 0:
-        explain("pip could not install what is needed", "its words are above; then make env again")
+        explain(
+            "pip could not install what is needed", "its words are above; then the same make again"
+        )
 
 
 def main(lock: str) -> None:

@@ -5,30 +5,37 @@ The engine in memory stands in for the nodes: it lives on when the manager dies.
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import random
+import sqlite3
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clsh.jobs import queue
 from clsh.jobs.engines.memory import MemoryEngine
 from clsh.jobs.errors import NotNowError
 from clsh.jobs.model import ENDED, Slots
 from clsh.jobs.queue.errors import QueueError
 from clsh.jobs.queue.file import QueueFile
 from clsh.jobs.wish import Wish
-from tests.support.jobs import ALICE, ROOT, run, until
+from tests.support.jobs import ALICE, ROOT, reached, run, until
 from tests.support.mortal import Killed, manager
+from tests.support.soak import figures, sized
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Coroutine
 
     from clsh.jobs.model import Request
     from clsh.jobs.service import Jobs
     from tests.support.mortal import Life
 
-SUBMISSIONS = 2000
-KILLS = 50
+SUBMISSIONS = sized(1000, 2000)
+KILLS = sized(25, 50)
 TOGETHER = 10
+BESIDE = 8  # lives that are looked at side by side: each waits for its disk, most of the time
 SCENARIO = [
     run("sleep", "0.01", key="one"),
     run("sleep", "0.01", "exit", "3", key="two"),
@@ -111,6 +118,7 @@ async def test_killed_at_random_none_is_lost_and_none_runs_twice(tmp_path: Path)
     await asyncio.to_thread(check_none_lost, tmp_path, client)
     assert len(engine.started) == SUBMISSIONS
     assert set(engine.started.values()) == {1}
+    figures("in one process, killed at random", submissions=SUBMISSIONS, kills=KILLS, twice=0)
 
 
 async def test_without_the_claim_on_the_node_the_same_finds_some_that_run_twice(
@@ -120,7 +128,9 @@ async def test_without_the_claim_on_the_node_the_same_finds_some_that_run_twice(
     engine.claims = False
     engine.delay_s = 0.5  # longer than a manager needs to come back
     await killed_at_random(tmp_path, engine, 100, 10)
-    assert max(engine.started.values()) > 1
+    twice = sum(count > 1 for count in engine.started.values())
+    assert twice
+    figures("in one process, without the claim", submissions=100, kills=10, twice=twice)
 
 
 async def scenario(jobs: Jobs) -> None:
@@ -140,16 +150,26 @@ async def scenario(jobs: Jobs) -> None:
     await all_ended(jobs)
 
 
-async def lived(directory: Path, statements: int) -> int:
-    """Die at a statement, go on with a second life, and check; return what the first lived."""
-    engine = nodes()
+async def first_life(
+    directory: Path,
+    engine: MemoryEngine,
+    statements: int,
+    scenario: Callable[[Jobs], Coroutine[None, None, None]],
+) -> Life:
+    """Do a scenario until death, if that comes before its end."""
     async with manager(directory, engine, statements) as (jobs, life):
         doing = asyncio.create_task(scenario(jobs))
         await until(lambda: life.is_dead or doing.done())
-        count = life.count
         doing.cancel()
         with contextlib.suppress(asyncio.CancelledError, QueueError, Killed):
             await doing
+        return life
+
+
+async def lived(directory: Path, statements: int) -> Life:
+    """Die at a statement, go on with a second life, and check; return the first."""
+    engine = nodes()
+    life = await first_life(directory, engine, statements, scenario)
     async with manager(directory, engine) as (jobs, _):
         await scenario(jobs)
         listing = await jobs.jobs(ROOT, Wish(order="id"))
@@ -161,11 +181,74 @@ async def lived(directory: Path, statements: int) -> int:
             ended = sum(job.counts.values())
             assert ended == len(tasks)
     assert set(engine.started.values()) == {1}
-    return count
+    return life
+
+
+async def forgetting(jobs: Jobs) -> None:
+    """Let some jobs end, and be forgotten, beside one that runs."""
+    requests = [*SCENARIO, run("sleep", "1000", key="long")]
+    *short, long = await jobs.submit(ALICE, requests)
+    await until(lambda: not jobs._scheduler.book.jobs.keys() & set(short))
+    await reached(jobs, long, lambda job, _: job.counts.get("running") == 1)
+    await jobs._scheduler.stored()
+    await jobs._queue.forget(time.time() + 1, 0)
+
+
+def check_whole(directory: Path) -> None:
+    """Nothing is left of a job that is gone."""
+    with contextlib.closing(sqlite3.connect(directory / "jobs.db")) as db:
+        for table in ("tasks", "job_nodes"):
+            rest = f"SELECT count(*) FROM {table} WHERE job NOT IN (SELECT id FROM jobs)"
+            assert db.execute(rest).fetchone() == (0,)
+
+
+async def forgot(directory: Path, statements: int) -> Life:
+    """As `lived`, while jobs are forgotten."""
+    engine = nodes()
+    life = await first_life(directory, engine, statements, forgetting)
+    await asyncio.to_thread(check_whole, directory)
+    async with manager(directory, engine) as (jobs, _):
+        await forgetting(jobs)
+        listing = await jobs.jobs(ROOT, Wish())
+        assert [job.request.argv for job in listing.jobs] == [("sleep", "1000")]
+    await asyncio.to_thread(check_whole, directory)
+    return life
+
+
+def writing() -> set[tuple[str, range]]:
+    """Return the lines of each statement in the code of the queue that changes something."""
+    found: set[tuple[str, range]] = set()
+    for path in Path(queue.__file__).parent.glob("*.py"):
+        code = ast.parse(path.read_text())
+        constants = {
+            target.id: node.value
+            for node in code.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(code):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="execute" | "executemany"), args=[sql, *_]):
+                    sql = constants.get(sql.id, sql) if isinstance(sql, ast.Name) else sql
+                    text = ast.unparse(sql).lstrip("(f'\"")
+                    if not text.startswith(("SELECT", "PRAGMA")):
+                        found.add((str(path), range(node.lineno, (node.end_lineno or 0) + 1)))
+    return found
 
 
 async def test_killed_between_every_two_statements(tmp_path: Path) -> None:
-    statements = await lived(tmp_path / "all", 1 << 40)
-    assert statements > 20
-    for number in range(statements):
-        await lived(tmp_path / str(number), number)
+    sites: set[tuple[str, int]] = set()
+    for name, live in (("live", lived), ("forget", forgot)):
+        whole = await live(tmp_path / name, 1 << 40)
+        assert whole.count > 20
+        sites |= whole.sites
+        lives = [live(tmp_path / f"{name}-{number}", number) for number in range(whole.count)]
+        for at in range(0, len(lives), BESIDE):
+            await asyncio.gather(*lives[at : at + BESIDE])
+        figures(f"killed between all statements, {name}", statements=whole.count)
+    assert len(writing()) >= 5
+    for path, lines in writing():
+        assert any((path, line) in sites for line in lines), (
+            f"{path}:{lines.start} is not among them"
+        )

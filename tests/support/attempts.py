@@ -97,10 +97,10 @@ class Driver:
         for line in self.process.stdout:
             number, what = json.loads(line)
             with self._came:
-                if number is None:
-                    self.told[what["id"]] = what
-                else:
+                if number is not None:
                     self._answers[number] = what
+                elif what["phase"] not in {"running", "unknown"}:
+                    self.told[what["id"]] = what
                 self._came.notify_all()
 
 

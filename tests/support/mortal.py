@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from tests.support.jobs import made, until
@@ -25,11 +26,15 @@ class Killed(BaseException):
 
 
 class Life:
-    """`statements` are left until death; a dead manager reaches neither file nor nodes."""
+    """`statements` are left until death; a dead manager reaches neither file nor nodes.
+
+    `sites` are the files and lines that had a statement carried out.
+    """
 
     def __init__(self, statements: int) -> None:
         self.left = statements
         self.count = 0
+        self.sites: set[tuple[str, int]] = set()
         self.is_dead = False
 
     def live(self) -> None:
@@ -38,6 +43,8 @@ class Life:
         if self.is_dead or self.left < 0:
             self.is_dead = True
             raise Killed
+        asks = sys._getframe(2)
+        self.sites.add((asks.f_code.co_filename, asks.f_lineno))
 
 
 class Connection:

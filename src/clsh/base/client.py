@@ -76,7 +76,7 @@ def post(path: str, body: object = None, timeout_s: float = _TIMEOUT_S) -> objec
 
 def _ask(method: str, path: str, body: object, timeout_s: float) -> Answer:
     import json
-    from http.client import HTTPConnection, HTTPException
+    from http.client import HTTPConnection, HTTPException, IncompleteRead
 
     connection = HTTPConnection("localhost", timeout=timeout_s)
     try:
@@ -88,6 +88,8 @@ def _ask(method: str, path: str, body: object, timeout_s: float) -> Answer:
         answer = connection.getresponse()
         data = answer.read(_LARGEST)
         status = answer.status
+        if answer.length or (answer.length is None and not answer.chunked):
+            raise IncompleteRead(data, answer.length)  # `read` of a size says nothing of it
         told = {name.lower(): text for name, text in answer.getheaders()}
     except TimeoutError as error:
         raise ClshError(

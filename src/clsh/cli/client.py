@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from clsh.base.client import NoManagerError, get, post, raw, socket_path
+from clsh.base.client import BrokenOffError, NoManagerError, get, post, raw, socket_path
 
-__all__ = ["NoManagerError", "get", "post", "raw", "socket_path"]
+__all__ = ["BrokenOffError", "NoManagerError", "get", "post", "raw", "socket_path"]

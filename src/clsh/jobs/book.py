@@ -269,7 +269,7 @@ class Book:
             job.started = now
         self._file(job)
         if job.state in ENDED and not job.ended:
-            job.ended = now
+            job.ended = max(now, job.started)
             job.reason = reason_of(job, last)
             self._end(job, last, now)
         self._taken.batch.jobs[job.id] = job.row()

@@ -88,9 +88,10 @@ class Engine(Protocol):
     async def run(self, tell: Callable[[Report], None]) -> None:
         """Tell of attempts that end or vanish until cancelled; `tell` never blocks or raises.
 
-        An engine that chooses nodes itself tells `running` too, when it has chosen them. The
-        same end may be told more than once. What happened while this did not run is told by
-        `ask`. A cancel leaves no connection of ours, and every attempt running.
+        An engine that chooses nodes itself tells `running` too, when it has chosen them. What
+        runs on a node that cannot be asked is told as `unknown`, and as `running` when it can
+        again. The same end may be told more than once. What happened while this did not run
+        is told by `ask`. A cancel leaves no connection of ours, and every attempt running.
         """
         ...
 

@@ -174,7 +174,7 @@ def _end(task: Task, report: Report, state: TaskState, reason: str) -> Task:
     return replace(
         task,
         state=state,
-        ended=report.at,
+        ended=max(report.at, task.started),  # the clock may have gone back
         started=task.started or (report.at if report.phase == "ended" else 0.0),
         status=report.status,
         signal=report.signal,

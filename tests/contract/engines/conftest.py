@@ -85,10 +85,13 @@ class Bench:
         self.run()
 
     async def ended(self, launch: Launch) -> Report:
+        return await self.hears(launch, "ended", "lost", "refused")
+
+    async def hears(self, launch: Launch, *phases: Phase) -> Report:
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 for report in self.told:
-                    if report.id == launch.id:
+                    if report.id == launch.id and report.phase in phases:
                         return report
                 self._came.clear()
                 await self._came.wait()

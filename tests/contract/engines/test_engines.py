@@ -201,6 +201,7 @@ async def test_a_lost_node_is_unknown_and_tells_the_end_later(bench: Bench) -> N
     one = bench.sh("while [ ! -e go ]; do sleep 0.05; done; exit 5")
     await bench.engine.start(one)
     bench.cut()
+    assert (await bench.hears(one, "unknown")).reason
     (bench.folder / "go").touch()
     await bench.mend()
     assert (await bench.ended(one)).status == 5

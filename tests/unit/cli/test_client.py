@@ -90,6 +90,24 @@ def test_one_that_breaks_off(manager: Answering, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
+    "sent",
+    [b"Content-Length: 12\r\n\r\n", b'Content-Length: 12\r\n\r\n{"jobs"', b"Server: x\r\n", b""],
+)
+def test_one_that_dies_while_it_answers(
+    manager: Answering, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """What has come so far is never taken for an answer."""
+
+    def answer(line: socket.socket, *_: object) -> None:
+        line.sendall(b"HTTP/1.1 200 OK\r\n" + sent)
+        line.recv(4096)
+
+    monkeypatch.setattr(manager, "RequestHandlerClass", answer)
+    with pytest.raises(client.BrokenOffError, match="the manager broke off"):
+        client.post("/a")
+
+
+@pytest.mark.parametrize(
     ("refusal", "kind", "words"),
     [
         (PermissionError(13, "Permission denied"), NotAllowedError, "is not yours to use"),

@@ -68,6 +68,7 @@ class Remote:
         self._tell: Callable[[Report], None] | None = None
         self._open: dict[str, Launch] = {}
         self._files = Files(context.sent) if context.sent else None
+        self._silent: set[str] = set()  # nodes of which was told that they cannot be asked
         self._starting: dict[str, list[asyncio.Future[Answer]]] = {}
 
     async def run(self, tell: Callable[[Report], None]) -> None:
@@ -207,19 +208,36 @@ class Remote:
                 while not loop.running.done():
                     await self._check(link)
                     await asyncio.wait([loop.running], timeout=_CHECK_S)
+                self._hide(link, f"{link.node.name}: the connection to it ended")
             except NodeError as error:
                 _log.info("%s", error)
+                self._hide(link, str(error))
             except Exception:  # noqa: BLE001 - a fault met by one node stays with it
                 _log.exception("%s: a fault of the engine", link.node.name)
             await asyncio.sleep(min(2.0**failures / 4, _LONGEST_S))
             failures = min(failures + 1, 10)
 
     async def _check(self, link: Link) -> None:
-        name = str(link.node.name)
-        mine = [one for one in self._open.values() if one.places[0].node == name]
-        for said in await self._asked(link, mine):
-            if said.said in _FINAL:
-                self._pushed(said)
+        mine = self._on(link)
+        said = await self._asked(link, mine)
+        for launch, one in zip(mine, said, strict=True):
+            if one.said in _FINAL:
+                self._pushed(one)
+            # Never `absent`: it may have been started since it was asked.
+            elif one.said == "running" and link.node.name in self._silent and self._tell:
+                self._tell(answers.report(one, launch, self._clock.unix()))
+        self._silent.discard(link.node.name)
+
+    def _hide(self, link: Link, reason: str) -> None:
+        """Tell that a node cannot be asked, so that nothing seems to run which may not."""
+        self._silent.add(link.node.name)
+        now = self._clock.unix()
+        for launch in self._on(link):
+            if self._tell is not None:
+                self._tell(Report(launch.id, "unknown", now, reason=reason))
+
+    def _on(self, link: Link) -> list[Launch]:
+        return [one for one in self._open.values() if one.places[0].node == link.node.name]
 
     async def _ask(self, node: str, launches: Sequence[Launch]) -> list[Report]:
         reason = ""

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clsh.base.clock import SystemClock
-from clsh.base.errors import ConfigError, NodeError, UsageError
+from clsh.base.errors import ConfigError, NodeError, UnreachableError, UsageError
 from clsh.jobs.engine import EngineContext, Launch
 from clsh.jobs.engines import remote
 from clsh.jobs.model import Place, Request
 from clsh.nodes.model import Node, node_name
 from clsh.remote.transports.local import LocalTransport
+from tests.support.jobs import until
 
 if TYPE_CHECKING:
     from clsh.jobs.engine import Report
+    from clsh.jobs.engines._remote.link import Link
+    from clsh.remote.transport import Session
 
 HERE = Node(node_name("here"), "here", transport="local")
 
@@ -29,13 +32,16 @@ class Lab:
     def __init__(self, spool: Path, sent: Callable[[str, str], Path] | None = None) -> None:
         self.spool = spool
         self.told: dict[str, Report] = {}
+        self.phases: list[tuple[str, str]] = []
         context = EngineContext(SystemClock(), [HERE], LocalTransport(), str(spool), sent=sent)
         engine = remote.build(context)
         assert isinstance(engine, remote.Remote)
         self.engine = engine
 
     def tell(self, report: Report) -> None:
-        self.told[report.id] = report
+        self.phases.append((report.id, report.phase))
+        if report.phase not in {"running", "unknown"}:
+            self.told[report.id] = report
 
     async def ended(self, one: Launch) -> Report:
         for _ in range(1500):
@@ -176,3 +182,69 @@ async def test_a_loop_that_died_is_started_again(running: Lab) -> None:
     (running.spool / "go").touch()
     assert (await running.ended(one)).status == 0
     assert await link.open() is not first
+
+
+class Away(LocalTransport):
+    """A way to this machine that can be closed."""
+
+    closed = False
+
+    async def open(self, node: Node, deadline_s: float) -> Session:
+        if self.closed:
+            raise UnreachableError(node.name, "no route")
+        return await super().open(node, deadline_s)
+
+
+async def test_what_runs_on_a_node_that_is_cut_off_is_unknown_until_it_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_LONGEST_S", 0.05)
+    monkeypatch.setattr(remote, "_CHECK_S", 0.05)
+    lab = Lab(tmp_path / "spool")
+    way = Away()
+    lab.engine = remote.Remote(EngineContext(SystemClock(), [HERE], way, str(lab.spool)))
+    reasons: list[str] = []
+
+    def tell(report: Report) -> None:
+        reasons.append(report.reason)
+        lab.tell(report)
+
+    checked, check = asyncio.Event(), lab.engine._check
+
+    async def checking(link: Link) -> None:
+        await check(link)
+        checked.set()
+
+    monkeypatch.setattr(lab.engine, "_check", checking)
+    task = asyncio.create_task(lab.engine.run(tell))
+    one = launch("hidden", "sleep", "600")
+    assert (await lab.engine.start(one)).phase == "running"
+    loop = await lab.engine._links["here"].open()
+    await checked.wait()
+    way.closed = True
+    loop.running.cancel()
+    await until(lambda: len(reasons) >= 2)
+    assert set(lab.phases) == {("hidden", "unknown")}
+    assert reasons[0] == "here: the connection to it ended"
+    assert reasons[1] == "here unreachable: no route"
+    way.closed = False
+    await until(lambda: lab.phases[-1] == ("hidden", "running"))
+    for _ in range(2):
+        checked.clear()
+        await checked.wait()
+    await lab.engine.cancel(one)
+    assert (await lab.ended(one)).signal == "TERM"
+    assert lab.phases.count(("hidden", "running")) == 1
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_what_a_node_did_not_know_when_it_was_heard_again_is_not_told(lab: Lab) -> None:
+    """It may have been started since: told as absent it would be taken for one that is gone."""
+    one = launch("under-way", "true")
+    lab.engine._open[one.id] = one
+    lab.engine._tell = lab.tell
+    link = lab.engine._links["here"]
+    lab.engine._hide(link, "away")
+    await lab.engine._check(link)
+    assert lab.phases == [(one.id, "unknown")]
