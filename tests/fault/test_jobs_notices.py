@@ -12,7 +12,7 @@ from clsh.jobs.queue import notices
 from clsh.jobs.queue.errors import QueueError
 from tests.support.jobs import ALICE, run, until
 from tests.support.letters import Letters
-from tests.support.mortal import Killed, manager
+from tests.support.mortal import Killed, Life, check_reached, manager
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,14 +41,13 @@ async def all_told(jobs: Jobs) -> None:
             await asyncio.sleep(0.005)
 
 
-async def lived(directory: Path, statements: int) -> int:
+async def lived(directory: Path, statements: int) -> Life:
     """Die at a statement, go on with a second life, and check; return what the first lived."""
     engine, letters = MemoryEngine(), Letters()
     engine.nodes = {"node1": Slots("node1", 8)}
     async with manager(directory, engine, statements, letters) as (jobs, life):
         doing = asyncio.create_task(all_told(jobs))
         await until(lambda: life.is_dead or doing.done())
-        count = life.count
         doing.cancel()
         with contextlib.suppress(asyncio.CancelledError, QueueError, Killed):
             await doing
@@ -57,11 +56,12 @@ async def lived(directory: Path, statements: int) -> int:
     assert set(letters.said()) == TOLD
     ids = {(who, message.id) for who, message in letters.told}
     assert len(ids) == len(TOLD) + 1, "ops is told of two beginnings"
-    return count
+    return life
 
 
 async def test_killed_between_every_two_statements(tmp_path: Path) -> None:
-    statements = await lived(tmp_path / "all", 1 << 40)
-    assert statements > 20
-    for number in range(statements):
+    whole = await lived(tmp_path / "all", 1 << 40)
+    assert whole.count > 20
+    check_reached(whole.sites, 2, only="notices.py")
+    for number in range(whole.count):
         await lived(tmp_path / str(number), number)

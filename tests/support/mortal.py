@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from clsh.jobs import queue
 from tests.support.jobs import made, until
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import AsyncIterator, Callable, Sequence
-    from pathlib import Path
 
     from clsh.jobs.engine import Launch, Report, Stream
     from clsh.jobs.engines.memory import MemoryEngine
@@ -151,3 +153,39 @@ async def _run(jobs: Jobs) -> None:
         other = group.split(Killed)[1]
         if other is not None:
             raise other from None
+
+
+def _writing() -> set[tuple[str, range]]:
+    """Return the lines of each statement in the code of the queue that changes something."""
+    found: set[tuple[str, range]] = set()
+    for path in Path(queue.__file__).parent.glob("*.py"):
+        code = ast.parse(path.read_text())
+        constants = {
+            target.id: node.value
+            for node in code.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(code):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="execute" | "executemany"), args=[sql, *_]):
+                    sql = constants.get(sql.id, sql) if isinstance(sql, ast.Name) else sql
+                    text = ast.unparse(sql).lstrip("(f'\"")
+                    if not text.startswith(("SELECT", "PRAGMA")):
+                        found.add((str(path), range(node.lineno, (node.end_lineno or 0) + 1)))
+    return found
+
+
+def check_reached(
+    sites: set[tuple[str, int]], least: int, *, only: str = "", but: str = ""
+) -> None:
+    """All statements that change something, `least` at least, are among those that were reached."""
+    found = [
+        (path, lines)
+        for path, lines in _writing()
+        if Path(path).name != but and Path(path).name.endswith(only)
+    ]
+    assert len(found) >= least
+    for path, lines in found:
+        assert any((path, line) in sites for line in lines), f"{path}:{lines.start} was not reached"
