@@ -48,8 +48,8 @@ def test_root_runs_it_as_its_owner_with_groups_and_home(demo4: Demo, root: Drive
     assert root.end_of("as-owner")["status"] == 0
     text = root.ask("read", [*one, [["node1", 1]]], "output", 0, 1000)
     assert text == "alice\n/home/alice alice\n/home/alice\n0022\n"
-    seen = demo4.on("node1", f"stat -c '%U %a' {SPOOL}/as-owner {SPOOL}/as-owner/own {SPOOL}")
-    assert seen == "root 711\nalice 700\nroot 711\n"
+    seen = demo4.on("node1", f"stat -c '%U %a' {SPOOL}/as-owner {SPOOL}")
+    assert seen == "root 700\nroot 711\n"
     assert root.ask("forget", [*one, [["node1", 1]]]) is None
     assert demo4.on("node1", f"ls -d {SPOOL}/as-owner; true", check=False) == ""
 
@@ -73,13 +73,26 @@ def test_a_user_runs_nothing_for_others(alice: Driver) -> None:
 
 
 def test_links_of_a_user_do_not_make_root_read_or_write(demo4: Demo, root: Driver) -> None:
-    script = "rm $1/out; ln -s /etc/shadow $1/out; ln -s /etc/evil $1/status; echo x >$1/../status"
-    own = f"{SPOOL}/links/own"
-    one = ["links", "alice", {"argv": ["sh", "-c", script, "sh", own]}, [["node3", 1]]]
+    script = "rm -f $1/out; ln -s /etc/shadow $1/out; ln -s /etc/evil $1/status; ls $1; echo >$1/x"
+    one = ["links", "alice", {"argv": ["sh", "-c", script, "sh", f"{SPOOL}/links"]}, [["node3", 1]]]
     root.ask("start", *one)
-    assert root.end_of("links")["status"] == 2  # the directory above is not hers
-    assert "cannot read" in root.ask("read", one, "output", 0, 100)["error"]
+    assert root.end_of("links")["status"] == 2  # the directory is not hers
+    assert root.ask("read", one, "output", 0, 100) == ""
+    assert root.ask("read", one, "error", 0, 2000).count("Permission denied") == 5
     assert demo4.on("node3", "ls /etc/evil; true", check=False) == ""
+
+
+def test_an_owner_opens_the_output_again_and_nobody_else_comes_to_it(
+    demo4: Demo, root: Driver
+) -> None:
+    script = "echo one; echo two >>/dev/stdout; echo three >>/dev/stderr; sleep 60"
+    one = ["again", "alice", {"argv": ["sh", "-c", script]}, [["node3", 1]]]
+    root.ask("start", *one)
+    until(lambda: root.ask("read", one, "error", 0, 99) == "three\n")
+    assert root.ask("read", one, "output", 0, 99) == "one\ntwo\n"
+    bob = f"runuser -u bob -- cat {SPOOL}/again/out; runuser -u bob -- ls {SPOOL}"
+    assert demo4.on("node3", f"{bob}; true", check=False) == ""
+    root.ask("cancel", *one)
 
 
 def test_a_cancel_reaches_what_it_left_in_the_background(demo4: Demo, root: Driver) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clsh.base.errors import NodeError, NodeLostError, UnreachableError
+from clsh.base.places import Places
 from clsh.jobs.engines._remote import link as link_file
 from clsh.jobs.engines._remote.link import Link
 from clsh.nodes.model import Node, node_name
@@ -55,7 +56,7 @@ class Odd:
 
 
 def link(odd: Odd) -> Link:
-    return Link(N1, odd, "/s", lambda _: None)
+    return Link(N1, odd, "/s", lambda _: None, Places(1))
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from clsh.base.errors import UsageError
 from clsh.jobs.engine import Launch
 from clsh.jobs.engines._remote import answers, command
 from clsh.jobs.engines._remote.answers import Answer, Hello
+from clsh.jobs.engines._remote.command import Start
 from clsh.jobs.model import Place, Request
 
 
@@ -56,25 +58,55 @@ def test_good_names_are_taken() -> None:
     command.check_names(launch())
 
 
+def call(one: Launch, hosts: dict[str, str]) -> str:
+    (line,) = command.start_calls(1, [command.start_of(one, hosts)])
+    return line.decode()
+
+
 def test_a_parallel_attempt_has_its_hosts_by_address() -> None:
-    text = command.start_call(1, launch(kind="parallel"), {"n1": "10.0.0.1", "n2": "h2"}).decode()
+    text = call(launch(kind="parallel"), {"n1": "10.0.0.1", "n2": "h2"})
+    assert text.startswith("start 1 alice pam ")
     assert "10.0.0.1 slots=1\nh2 slots=3\n" in text
     assert "ranks=4" in text
 
 
 def test_a_task_of_a_batch_knows_its_index() -> None:
-    assert b"SLURM_ARRAY_TASK_ID=0" in command.start_call(1, launch(kind="batch"), {})
-    assert b"SLURM_ARRAY_TASK_ID" not in command.start_call(1, launch(), {})
+    assert "SLURM_ARRAY_TASK_ID=0" in call(launch(kind="batch"), {})
+    assert "SLURM_ARRAY_TASK_ID" not in call(launch(), {})
 
 
-def test_output_in_the_spool_is_read_by_its_owner() -> None:
+def test_starts_go_together_by_owner_and_no_more_than_some() -> None:
+    starts = [
+        Start(f"q-{n}.0.1", "alice" if n % 40 else "bob", "-", f"1 0 'x {n}'") for n in range(80)
+    ]
+    lines = [shlex.split(line.decode()) for line in command.start_calls(5, starts)]
+    assert [line[:4] for line in lines] == [
+        ["start", "5", owner, "-"] for owner in ("bob", "alice", "alice", "alice")
+    ]
+    seen = {}
+    for line in lines:
+        ids = line[4].split()
+        assert len(ids) <= 32
+        for n, one in enumerate(ids):
+            seen[one] = line[5 + 3 * n : 8 + 3 * n]
+        assert len(line) == 5 + 3 * len(ids)
+    assert seen == {f"q-{n}.0.1": ["1", "0", f"x {n}"] for n in range(80)}
+
+
+def test_output_in_the_spool_is_read_by_who_has_the_spool() -> None:
     def line(by: str) -> str:
         return command.read_line(launch(), "error", 5, 9, by=by, spool="/s")
 
-    assert line("alice").startswith("exec /bin/sh -c")
-    assert line("root").startswith("runuser -u alice -- /bin/sh -c")
-    assert "/s/q-1.0.1/own" in line("root")
-    assert "/own" not in line("alice")
+    assert line("alice") == line("root")
+    assert line("root").startswith("exec /bin/sh -c")
+    assert "/s/q-1.0.1 " in line("root")
+
+
+def test_root_reads_what_is_the_owners_as_the_owner() -> None:
+    one = launch(error="e.%j", directory="/d")
+    assert command.read_line(one, "error", 0, 9, by="alice", spool="/s").startswith("exec /bin/sh")
+    line = command.read_line(one, "error", 0, 9, by="root", spool="/s")
+    assert line.startswith("runuser -u alice -- /bin/sh -c")
 
 
 def test_lines_are_read() -> None:

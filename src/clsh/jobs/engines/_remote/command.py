@@ -7,6 +7,7 @@ Nothing of a request is ever read as shell code: each of its words goes through
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from clsh.jobs.model import Request
 
 REACH_S = 10
+_TOGETHER = 32
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", re.ASCII)
 _OWNER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -30,14 +32,12 @@ umask 022
 unset XDG_RUNTIME_DIR XDG_SESSION_ID DBUS_SESSION_BUS_ADDRESS SSH_AUTH_SOCK MAIL OLDPWD
 """
 _END = r"""
-[ -n "$dir" ] || dir=$HOME
+case $dir in /*) ;; *) dir=$HOME/$dir;; esac
 cd -- "$dir" 2>/dev/null || no "there is no directory $dir that $USER may enter"
 case $in in "") in=/dev/null;; *) [ -r "$in" ] && [ ! -d "$in" ] || no "cannot read $in";; esac
 for f in "$out" "$err"; do
-  [ -z "$f" ] || ( : >>"$f" ) 2>/dev/null || no "cannot write to $f"
+  [ -z "$f" ] || true 2>/dev/null >>"$f" || no "cannot write to $f"
 done
-[ -n "$out" ] || out=$CLSH_OWN/out
-[ -n "$err" ] || err=$CLSH_OWN/err
 """
 # Open MPI 4 reads the first variable, 5 the second.
 _PARALLEL = r"""
@@ -60,8 +60,9 @@ unset n
 # Opened for appending: the tasks of a batch may share a file.
 _FILES = r"""
 unset f
-exec <"$in" >>"$out"
-if [ "$err" = "$out" ]; then exec 2>&1; else exec 2>>"$err"; fi
+exec <"$in"
+[ -z "$out" ] || exec >>"$out"
+case $err in "") ;; "$out") exec 2>&1;; *) exec 2>>"$err";; esac
 unset CLSH_OWN in out err dir hosts others first ranks
 """
 _GO = """echo ok >&9
@@ -71,11 +72,22 @@ exec "$@"
 # $1 is the home's owner, $2 the directory, $3 the file, $4 the offset, $5 the limit.
 _READ = r"""
 eval "h=~$1"
-cd -- "${2:-$h}" 2>/dev/null || { echo "there is no directory ${2:-$h}" >&2; exit 1; }
+case $2 in /*) d=$2;; *) d=$h/$2;; esac
+cd -- "$d" 2>/dev/null || { echo "there is no directory $d" >&2; exit 1; }
 case $3 in out|err) [ -e "$3" ] || exit 0;; esac  # it never began
 [ -f "$3" ] && [ -r "$3" ] || { echo "cannot read $3" >&2; exit 1; }
 case $4 in -*) tail -c "${4#-}" "$3";; *) tail -c "+$(($4 + 1))" "$3";; esac | head -c "$5"
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a loop is given of an attempt; `words` are quoted, `how` is `pam` for a session."""
+
+    id: str
+    owner: str
+    how: str
+    words: str
 
 
 def complaints(request: Request) -> list[str]:
@@ -106,26 +118,43 @@ def check_names(launch: Launch) -> None:
         raise UsageError(f"bad user name {launch.owner!r}", hint="a login name of the nodes")
 
 
-def start_call(number: int, launch: Launch, hosts: Mapping[str, str]) -> bytes:
-    """Return the line that starts an attempt; `hosts` are the addresses of nodes."""
+def start_of(launch: Launch, hosts: Mapping[str, str]) -> Start:
+    """Return how to start an attempt; `hosts` are the addresses of nodes."""
     request = launch.request
-    numbers = str(request.rss_limit), str(request.gpus)
-    words = ("start", str(number), launch.id, launch.owner, *numbers, _text(launch, hosts))
-    return (sh_words(words) + "\n").encode(errors="surrogateescape")
+    # What PAM allows its owner (memory that is locked) is needed by MPI.
+    how = "pam" if request.kind == "parallel" else "-"
+    words = str(request.rss_limit), str(request.gpus), _text(launch, hosts)
+    return Start(launch.id, launch.owner, how, sh_words(words))
+
+
+def start_calls(number: int, starts: Sequence[Start]) -> list[bytes]:
+    """Return the lines that start attempts: a few for each owner, all of different names."""
+    groups: dict[tuple[str, str], list[Start]] = {}
+    for start in starts:
+        groups.setdefault((start.owner, start.how), []).append(start)
+    lines: list[str] = []
+    for (owner, how), group in groups.items():
+        for at in range(0, len(group), _TOGETHER):
+            some = group[at : at + _TOGETHER]
+            ids = " ".join(start.id for start in some)
+            call = sh_words(["start", str(number), owner, how, ids])
+            lines.append(" ".join([call, *(start.words for start in some)]) + "\n")
+    return [line.encode(errors="surrogateescape") for line in lines]
 
 
 def read_line(
     launch: Launch, stream: Stream, offset: int, limit: int, *, by: str, spool: str
 ) -> str:
-    """Return the line that prints part of an output file; root (`by`) reads as the owner."""
+    """Return the line that prints part of an output file.
+
+    Root (`by`) reads as the owner what is the owner's, and by itself what is in the spool.
+    """
     request = launch.request
     path = _filled(request.error if stream == "error" else request.output, launch)
-    folder = request.directory
-    if not path:
-        own = "" if by == launch.owner else "/own"
-        path, folder = "out" if stream == "output" else "err", f"{spool}/{launch.id}{own}"
-    line = in_sh(_READ, launch.owner, folder, path, str(offset), str(limit))
-    if by == launch.owner:
+    folder = request.directory if path else f"{spool}/{launch.id}"
+    name = path or ("out" if stream == "output" else "err")
+    line = in_sh(_READ, launch.owner, folder, name, str(offset), str(limit))
+    if by == launch.owner or not path:
         return line
     return f"runuser -u {launch.owner} -- {line.removeprefix('exec ')}"
 

@@ -1,0 +1,61 @@
+"""Starts on one loop: those of one moment are one call for each owner, and one answer each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from clsh.base.errors import NodeError
+from clsh.jobs.engines._remote import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clsh.jobs.engines._remote.answers import Answer
+    from clsh.jobs.engines._remote.command import Start
+
+
+class Starting:
+    """`send` sends a call whose answers come to `heard`, and so do those of the runners."""
+
+    def __init__(self, number: int, send: Callable[[bytes], None]) -> None:
+        self._number = number
+        self._send = send
+        self._next: list[Start] = []
+        self._waiting: dict[str, asyncio.Future[Answer]] = {}
+
+    async def start(self, start: Start, within_s: float) -> Answer | None:
+        """Return the first answer, None for none; raises NodeError when the loop ends.
+
+        An attempt that is on its way is not sent again. A cancel leaves it on its way.
+        """
+        answered = self._waiting.get(start.id)
+        if answered is None:
+            loop = asyncio.get_running_loop()
+            answered = self._waiting[start.id] = loop.create_future()
+            if not self._next:
+                loop.call_soon(self._flush)
+            self._next.append(start)
+        done, _ = await asyncio.wait([answered], timeout=within_s)
+        if not done:
+            self._waiting.pop(start.id, None)
+            return None
+        return answered.result()
+
+    def heard(self, said: Answer | NodeError) -> None:
+        """Take an answer, or why there will be none any more."""
+        if not isinstance(said, NodeError):
+            answered = self._waiting.pop(said.id, None)
+            if answered is not None and not answered.done():
+                answered.set_result(said)
+            return
+        for answered in self._waiting.values():
+            if not answered.done():
+                answered.set_exception(said)
+                answered.exception()  # told to who waits, if anybody does
+        self._waiting.clear()
+
+    def _flush(self) -> None:
+        starts, self._next = self._next, []
+        for call in command.start_calls(self._number, starts):
+            self._send(call)
