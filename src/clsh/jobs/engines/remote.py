@@ -135,7 +135,7 @@ class Remote:
         command.check_names(launch)
         link = self._link(launch)
         self._open[launch.id] = launch
-        (said,) = await link.call(["cancel", launch.id], [launch.id], _ANSWER_S)
+        (said,) = await link.call(["cancel", launch.id], [launch.id], _START_S)
         if said.said == "fault":
             raise NodeError(link.node.name, said.words)
         if said.said in _FINAL:

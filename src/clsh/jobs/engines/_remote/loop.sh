@@ -79,7 +79,7 @@ bury() { # NUMBER ID: it was claimed, and never came to write its pid
 }
 cancel() { # NUMBER ID
   d=$spool/$2
-  if mkdir "$d"; then
+  if [ ! -d "$d" ] && mkdir "$d"; then
     settle "$d" ended 143 "cancelled before it began"
   elif [ ! -d "$d" ]; then
     say "$1 $2 fault cannot write to $spool"; return
@@ -112,7 +112,7 @@ sweep() { # NUMBER: end what has left the process group, not the session, of a t
     { leads[$1]; sub(/.*\) /, "") }
     $1 != "Z" && $4 in until && $20 <= until[$4] { found[$4] }
     END { for (s in found) if (!(s in leads)) print s }'); do
-    clear_up </dev/null >/dev/null 2>&1 9>&- &
+    { clear_up; kill "$killer"; } </dev/null >/dev/null 2>&1 9>&- &
   done
   rm -f "$@"
   say "$q - done"

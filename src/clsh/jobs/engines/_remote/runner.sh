@@ -35,11 +35,10 @@ run() { # ID OWNER RSS-LIMIT GPUS; its standard input is a pipe, which nobody el
     [ -e "/proc/$sid" ] || break
   done
   read -r up _ </proc/uptime
-  # The loop looks for what has left the process group, once for many: see `sweep`.
-  if [ "$stop" ] || kill -0 "-$sid" || ! listens || ! echo "$boot $up ." >"$left/$sid"; then
-    clear_up
-  fi
-  [ -z "$watch" ] || kill "$watch"
+  # What ended with it may be seen for a moment more. For what has left the process group the
+  # loop looks, once for many: see `sweep`.
+  if lives && nap && lives || ! listens || ! echo "$boot $up ." >"$left/$sid"; then clear_up; fi
+  [ -z "$killer$watch" ] || kill $killer $watch
   [ "$line" = ok ] || [ "$stop" ] || finish refused 0 "$line"
   why=${stop:+cancelled}
   [ ! -e "$d/over" ] || why=rss
@@ -56,21 +55,26 @@ finish() { # PHASE CODE REASON; the disk may be full: then again until there is 
 listens() { for f in "$ends"/*; do [ ! -p "$f" ] || return 0; done; return 1; }
 tell() { for f in "$ends"/*; do [ ! -p "$f" ] || printf 'clsh - %s\n' "$*" 1<>"$f"; done; }
 start_of() { s=${1##*) }; set -- $s; start=${20}; } # what /proc/PID/stat says
-members() { # all processes of the session but zombies
-  sed -n "${spare}s/^\([0-9]*\) (.*) [A-Y] [0-9]* [0-9]* $sid .*/\1/p" /proc/[0-9]*/stat
+nap() { sleep 0.1 || sleep 1; }
+lives() { kill -0 "-$sid"; } # its process group
+members() { # [PATTERN]: all processes of the session but zombies, and those of the pattern
+  sed -n "$1${spare}s/^\([0-9]*\) (.*) [A-Y] [0-9]* [0-9]* $sid .*/\1/p" /proc/[0-9]*/stat
 }
-end() { # TERM to all, KILL after 5 s; at first it has no session of its own yet
+end() { # TERM to all, KILL after 5 s; to read all of /proc for each of many takes long
   [ -z "$killer" ] || return
-  rest=$(members)
-  kill -TERM ${rest:-$sid}
-  (trap - TERM; sleep 5; kill -KILL $(members)) &
+  if [ "$spare" ]; then kill -TERM $(members); else kill -TERM "-$sid" || kill -TERM "$sid"; fi
+  (trap - TERM
+    sleep 1; kill -TERM $(members "/) [A-Y] [0-9]* $sid $sid /d;")
+    sleep 4; kill -KILL $(members)) &
   killer=$!
 }
 clear_up() { # what it left in the background ends with it
-  i=0 rest=$(members)
-  [ -z "$rest" ] || end
-  while [ "$rest" ] && [ $i -lt 100 ]; do sleep 0.1 || sleep 1; rest=$(members); i=$((i + 1)); done
-  [ -z "$killer" ] || kill "$killer"
+  i=0
+  while [ $i -lt 12 ] && [ "$(members)" ]; do
+    end
+    if [ $i = 0 ]; then nap; else sleep 1; fi
+    i=$((i + 1))
+  done
 }
 gpus() { # take free ones by mkdir; a lock whose attempt has ended is free
   n=0 list= at=$spool/gpu/$host
