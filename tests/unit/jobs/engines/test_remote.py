@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -295,6 +296,28 @@ async def test_a_directory_that_this_start_has_not_made_is_not_run(lab: Lab) -> 
     said = await asyncio.gather(*(lab.engine.start(one) for one in many))
     assert [one.phase for one in said[1:]] == ["running"] * 3
     assert (said[0].phase, said[0].reason) == ("lost", "it was claimed and never began")
+
+
+@pytest.mark.parametrize(
+    ("mark", "phase", "reason"),
+    [
+        ("dead", "lost", "its runner vanished without a status"),
+        ("cancel", "ended", "cancelled before it began"),
+    ],
+)
+async def test_a_runner_that_comes_too_late_starts_nothing(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str, phase: str, reason: str
+) -> None:
+    monkeypatch.setattr(remote, "_START_S", 1.0)
+    one = launch("late", "touch", str(tmp_path / "ran"))
+    await lab.engine.ask([one])
+    claim = f'mkdir() {{ command mkdir "$@" && echo >"$spool/late/{mark}"; }}\n'
+    (await lab.engine._links["here"].open()).send(claim.encode())
+    with contextlib.suppress(NodeError):
+        await lab.engine.start(one)
+    (said,) = await lab.engine.ask([one])
+    assert (said.phase, said.reason) == (phase, reason)
+    assert not (tmp_path / "ran").exists()
 
 
 async def test_a_claim_that_was_killed_runs_nothing(lab: Lab) -> None:

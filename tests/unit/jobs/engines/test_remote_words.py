@@ -59,8 +59,7 @@ def test_good_names_are_taken() -> None:
 
 
 def call(one: Launch, hosts: dict[str, str]) -> str:
-    (line,) = command.start_calls(1, [command.start_of(one, hosts)])
-    return line.decode()
+    return command.start_call(1, [command.start_of(one, hosts)]).decode()
 
 
 def test_a_parallel_attempt_has_its_hosts_by_address() -> None:
@@ -75,22 +74,22 @@ def test_a_task_of_a_batch_knows_its_index() -> None:
     assert "SLURM_ARRAY_TASK_ID" not in call(launch(), {})
 
 
-def test_starts_go_together_by_owner_and_no_more_than_some() -> None:
+def test_starts_of_one_owner_go_together_and_no_more_than_some() -> None:
     starts = [
-        Start(f"q-{n}.0.1", "alice" if n % 40 else "bob", "-", f"1 0 'x {n}'") for n in range(80)
+        Start(f"q-{n}.0.1", "alice" if n % 40 else "bob", "-", f"1 0 'x {n}'") for n in range(150)
     ]
-    lines = [shlex.split(line.decode()) for line in command.start_calls(5, starts)]
-    assert [line[:4] for line in lines] == [
-        ["start", "5", owner, "-"] for owner in ("bob", "alice", "alice", "alice")
-    ]
-    seen = {}
-    for line in lines:
+    left, seen, calls = starts, dict[str, list[str]](), list[tuple[str, int]]()
+    while left:
+        some, left = command.together(left)
+        line = shlex.split(command.start_call(5, some).decode())
+        assert line[:4] == ["start", "5", some[0].owner, "-"]
         ids = line[4].split()
-        assert len(ids) <= 32
-        for n, one in enumerate(ids):
-            seen[one] = line[5 + 3 * n : 8 + 3 * n]
+        calls.append((line[2], len(ids)))
         assert len(line) == 5 + 3 * len(ids)
-    assert seen == {f"q-{n}.0.1": ["1", "0", f"x {n}"] for n in range(80)}
+        seen.update((one, line[5 + 3 * n : 8 + 3 * n]) for n, one in enumerate(ids))
+    assert calls == [("bob", 4), ("alice", 64), ("alice", 64), ("alice", 18)]
+    assert seen == {f"q-{n}.0.1": ["1", "0", f"x {n}"] for n in range(150)}
+    assert command.together([]) == ([], [])
 
 
 def test_output_in_the_spool_is_read_by_who_has_the_spool() -> None:

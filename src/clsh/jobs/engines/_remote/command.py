@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clsh.jobs.model import Request
 
 REACH_S = 10
-_TOGETHER = 32
+_TOGETHER = 64
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", re.ASCII)
 _OWNER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -127,19 +127,22 @@ def start_of(launch: Launch, hosts: Mapping[str, str]) -> Start:
     return Start(launch.id, launch.owner, how, sh_words(words))
 
 
-def start_calls(number: int, starts: Sequence[Start]) -> list[bytes]:
-    """Return the lines that start attempts: a few for each owner, all of different names."""
-    groups: dict[tuple[str, str], list[Start]] = {}
+def together(starts: Sequence[Start]) -> tuple[list[Start], list[Start]]:
+    """Return the starts of the next call, all of one owner, and those that are left."""
+    some: list[Start] = []
+    left: list[Start] = []
     for start in starts:
-        groups.setdefault((start.owner, start.how), []).append(start)
-    lines: list[str] = []
-    for (owner, how), group in groups.items():
-        for at in range(0, len(group), _TOGETHER):
-            some = group[at : at + _TOGETHER]
-            ids = " ".join(start.id for start in some)
-            call = sh_words(["start", str(number), owner, how, ids])
-            lines.append(" ".join([call, *(start.words for start in some)]) + "\n")
-    return [line.encode(errors="surrogateescape") for line in lines]
+        is_alike = not some or (start.owner, start.how) == (some[0].owner, some[0].how)
+        (some if is_alike and len(some) < _TOGETHER else left).append(start)
+    return some, left
+
+
+def start_call(number: int, starts: Sequence[Start]) -> bytes:
+    """Return the line that starts attempts of one owner, all of different names."""
+    ids = " ".join(start.id for start in starts)
+    call = sh_words(["start", str(number), starts[0].owner, starts[0].how, ids])
+    line = " ".join([call, *(start.words for start in starts)]) + "\n"
+    return line.encode(errors="surrogateescape")
 
 
 def read_line(

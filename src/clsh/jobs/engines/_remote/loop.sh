@@ -108,10 +108,10 @@ sweep() { # NUMBER: end what has left the process group, not the session, of a t
     done
     cat /proc/[0-9]*/stat
   } 2>/dev/null | awk -v hz="$hz" '
-    $1 == "left" { until[$2] = $3 * hz; next }
-    { leads[$1]; sub(/.*\) /, "") }
+    $1 == "left" { until[$2] = $3 * hz + 1; next }
+    { sub(/.*\) /, "") }
     $1 != "Z" && $4 in until && $20 <= until[$4] { found[$4] }
-    END { for (s in found) if (!(s in leads)) print s }'); do
+    END { for (s in found) print s }'); do
     { clear_up; kill "$killer"; } </dev/null >/dev/null 2>&1 9>&- &
   done
   rm -f "$@"
@@ -173,6 +173,7 @@ start() { # NUMBER OWNER HOW IDS, then for each of them: RSS-LIMIT GPUS COMMAND
   done
   # A shell keeps in mind what it started until it has told of the end.
   calls=$((calls + 1)); [ $((calls % 16)) != 0 ] || jobs >/dev/null
+  say "$q - done"
 }
 cores=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 while read -r k v _; do [ "$k" != MemTotal: ] || break; done </proc/meminfo

@@ -1,4 +1,7 @@
-"""Starts on one loop: those of one moment are one call for each owner, and one answer each."""
+"""Starts on one loop: what comes while it is busy with some is its next call.
+
+So a single one goes at once, and many cost the node little more than one each.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ class Starting:
         self._number = number
         self._send = send
         self._next: list[Start] = []
+        self._is_busy = False
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
 
     async def start(self, start: Start, within_s: float) -> Answer | None:
@@ -33,9 +37,10 @@ class Starting:
         if answered is None:
             loop = asyncio.get_running_loop()
             answered = self._waiting[start.id] = loop.create_future()
-            if not self._next:
-                loop.call_soon(self._flush)
             self._next.append(start)
+            if not self._is_busy:
+                self._is_busy = True
+                loop.call_soon(self._go_on)
         done, _ = await asyncio.wait([answered], timeout=within_s)
         if not done:
             self._waiting.pop(start.id, None)
@@ -44,18 +49,24 @@ class Starting:
 
     def heard(self, said: Answer | NodeError) -> None:
         """Take an answer, or why there will be none any more."""
-        if not isinstance(said, NodeError):
+        if isinstance(said, NodeError):
+            self._fail(said)
+        elif said.said == "done":
+            self._go_on()
+        else:
             answered = self._waiting.pop(said.id, None)
             if answered is not None and not answered.done():
                 answered.set_result(said)
-            return
+
+    def _fail(self, error: NodeError) -> None:
         for answered in self._waiting.values():
             if not answered.done():
-                answered.set_exception(said)
+                answered.set_exception(error)
                 answered.exception()  # told to who waits, if anybody does
         self._waiting.clear()
 
-    def _flush(self) -> None:
-        starts, self._next = self._next, []
-        for call in command.start_calls(self._number, starts):
-            self._send(call)
+    def _go_on(self) -> None:
+        some, self._next = command.together(self._next)
+        self._is_busy = bool(some)
+        if some:
+            self._send(command.start_call(self._number, some))
