@@ -54,6 +54,52 @@ def test_root_runs_it_as_its_owner_with_groups_and_home(demo4: Demo, root: Drive
     assert demo4.on("node1", f"ls -d {SPOOL}/as-owner; true", check=False) == ""
 
 
+def test_a_node_without_setpriv_does_the_same_by_runuser(demo4: Demo) -> None:
+    demo4.on("node2", "mount --bind /bin/false /usr/bin/setpriv")
+    try:
+        with Driver(demo4, "root") as root:
+            script = "id -un; id -Gn; grep CapEff /proc/self/status; echo $HOME; sleep 4714 & wait"
+            one = ["plain", "alice", {"argv": ["sh", "-c", script]}, [["node2", 1]]]
+            assert root.ask("start", *one)["phase"] == "running"
+            until(lambda: sleepers(demo4, "node2", "4714") == 1)
+            assert "runuser" in demo4.on("node2", "ps -e -o comm=")
+            groups = demo4.on("node2", "id -Gn alice")
+            text = root.ask("read", one, "output", 0, 1000)
+            assert text == f"alice\n{groups}CapEff:\t{0:016x}\n/home/alice\n"
+            root.ask("cancel", *one)
+            assert root.end_of("plain")["signal"] == "TERM"
+            assert sleepers(demo4, "node2", "4714") == 0
+            same = ["plain-ends", "alice", {"argv": ["sh", "-c", "exit 6"]}, [["node2", 1]]]
+            root.ask("start", *same)
+            assert root.end_of("plain-ends")["status"] == 6
+    finally:
+        demo4.on("node2", "umount /usr/bin/setpriv")
+
+
+def test_root_starts_it_without_pam_and_gives_nothing_of_its_own(demo4: Demo, root: Driver) -> None:
+    script = "id -Gn; grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status; ps -e -o comm="
+    one = ["caps", "alice", {"argv": ["sh", "-c", script]}, [["node2", 1]]]
+    root.ask("start", *one)
+    assert root.end_of("caps")["status"] == 0
+    groups = demo4.on("node2", "id -Gn alice")
+    text = root.ask("read", one, "output", 0, 1000)
+    none = "".join(f"Cap{name}:\t{0:016x}\n" for name in ("Inh", "Prm", "Eff", "Amb"))
+    assert text.startswith(groups + none)
+    assert "runuser" not in text
+
+
+def test_root_starts_parallel_jobs_in_a_session_of_pam(demo4: Demo, root: Driver) -> None:
+    request = {"argv": ["ps", "-e", "-o", "comm="], "kind": "parallel"}
+    one: list[Any] = ["mpi-root", "alice", request, [["node1", 1]]]
+    said = root.ask("start", *one)
+    assert said["phase"] == "running", said
+    ended = root.end_of("mpi-root")
+    assert ended["status"] == 0, root.ask("read", one, "error", 0, 2000)
+    assert "runuser" in root.ask("read", one, "output", 0, 4000)
+    seen = demo4.on("node1", f"stat -c '%U %a' {SPOOL}/mpi-root {SPOOL}/mpi-root/own")
+    assert seen == "root 711\nalice 700\n"
+
+
 @pytest.mark.parametrize(
     ("owner", "reason"),
     [("sshd", "a user of the system"), ("nobody", "of the system"), ("dora", "no user dora")],

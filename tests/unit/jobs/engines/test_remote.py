@@ -191,13 +191,13 @@ async def test_what_left_the_process_group_of_its_task_ends_soon_after_it(
 
 
 async def test_what_left_the_group_ends_with_its_task_when_nobody_listens(
-    running: Lab, tmp_path: Path
+    lab: Lab, tmp_path: Path
 ) -> None:
     script = "set -m; sleep 600 & echo $! >$0/pid; while [ ! -e $0/go ]; do sleep 0.05; done"
     one = launch("alone", "bash", "-c", script, str(tmp_path))
-    await running.engine.start(one)
-    await running.engine.aclose()
-    for fifo in (running.spool / "ends").glob("*/*"):
+    await lab.engine.start(one)
+    await lab.engine.aclose()
+    for fifo in (lab.spool / "ends").glob("*/*"):
         fifo.unlink()  # one whose loop was killed stays until the next comes
     (tmp_path / "go").touch()
     await gone(tmp_path / "pid")
@@ -236,6 +236,7 @@ async def test_the_session_of_somebody_else_is_not_swept(lab: Lab) -> None:
             (left / str(leader.pid)).write_text(note)
             await lab.engine._links["here"].call(["sweep"], ["-"], 20)
             assert not (left / str(leader.pid)).exists(), number
+            await asyncio.sleep(0.5)  # what is to end, ends soon after the answer
             assert lives(int(out))
         (left / str(leader.pid)).write_text(f"{boot} 99999999 .\n")
         await lab.engine._links["here"].call(["sweep"], ["-"], 20)
