@@ -288,6 +288,34 @@ async def test_two_that_start_the_same_at_once_start_each_once(lab: Lab, tmp_pat
     await other.engine.aclose()
 
 
+async def test_a_pipe_is_of_one_attempt_and_the_rest_go_with_the_loop(lab: Lab) -> None:
+    many = [launch(f"pipe-{n}", "true") for n in range(70)]
+    await lab.engine.ask(many[:1])
+    (pipes,) = (lab.spool / "pipes").glob("*")
+    seen: list[int] = []
+    for one in many:
+        await lab.engine.start(one)
+        seen.append(len(list(pipes.iterdir())))
+    assert set(seen) == {32}
+    for one in many:
+        await lab.over(one)
+    assert {said.status for said in await lab.engine.ask(many)} == {0}
+    await lab.engine.aclose()
+    for _ in range(1500):
+        if not list(pipes.iterdir()):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("its pipes are left")
+
+
+async def test_a_node_that_makes_no_pipe_refuses(lab: Lab) -> None:
+    one = launch("no-pipe", "true")
+    await lab.engine.ask([one])
+    (await lab.engine._links["here"].open()).send(b"mkfifo() { return 1; }\n")
+    said = await lab.engine.start(one)
+    assert (said.phase, said.reason) == ("refused", f"cannot write to {lab.spool}")
+
+
 async def test_a_directory_that_this_start_has_not_made_is_not_run(lab: Lab) -> None:
     """The claim of a batch fails for one of it: that one, and no other, is somebody else's."""
     many = [launch(f"claim{tail}", "true") for tail in ("", "-1", ".1", "1")]

@@ -1,7 +1,7 @@
 # What a node runs for the manager: it reads calls of these functions from standard input
 # and answers in lines `clsh NUMBER ID PHASE ...`. See docs/design/jobs-on-nodes.md.
 umask 077
-uid=$(id -u) me=$(id -un) known= calls=0 spare=
+uid=$(id -u) me=$(id -un) known= calls=0 pipe=0 spare=
 if [ -z "$spool" ]; then
   spool=$HOME/.local/state/clsh/spool
   [ "$uid" != 0 ] || spool=/var/lib/clsh/spool
@@ -16,14 +16,17 @@ fi
 read -r host </proc/sys/kernel/hostname
 read -r boot </proc/sys/kernel/random/boot_id
 { read -r s </proc/1/stat; } 2>/dev/null && { start_of "$s"; boot=$boot.$start; }
-ends=$spool/ends/$host left=$spool/left/$host
-mkdir -p "$ends" "$left" || { echo "clsh fault cannot write to $spool"; exit 1; }
-for f in "$ends"/*; do [ ! -p "$f" ] || [ -e "/proc/${f##*/}" ] || rm -f "$f"; done
-rm -f "$ends/$$"; mkfifo "$ends/$$" || { echo "clsh fault cannot make a fifo in $ends"; exit 1; }
+ends=$spool/ends/$host left=$spool/left/$host pipes=$spool/pipes/$host
+mkdir -p "$ends" "$left" "$pipes" || { echo "clsh fault cannot write to $spool"; exit 1; }
+for f in "$ends"/* "$pipes"/*; do
+  p=${f##*/}
+  [ ! -p "$f" ] || [ -e "/proc/${p%.*}" ] || rm -f "$f"
+done
+rm -f "$ends/$$" "$pipes/$$".*; mkfifo "$ends/$$" || { echo "clsh fault cannot make a fifo in $ends"; exit 1; }
 exec 9<>"$ends/$$"
 cat <&9 &
 cat=$!
-trap 'kill $cat; rm -f "$ends/$$"' 0
+trap 'kill $cat; rm -f "$ends/$$" "$pipes/$$".*' 0
 trap 'exit 1' 1 2 13 15
 # Without a session of PAM, which costs more than all the rest.
 setpriv=; [ "$uid" != 0 ] || ! setpriv --reuid=0 --regid=0 --init-groups --inh-caps=-all true 2>/dev/null || setpriv=y
@@ -140,6 +143,15 @@ claim() { # ID...: make their directories; `mine` has those that this has made
     case $said in *"/${i##*/}"[!A-Za-z0-9._-]*) ;; *) mine="$mine${i##*/} " ;; esac
   done
 }
+open_pipe() { # at 7 and 8, for one attempt alone; many are made at once
+  while [ ! -p "$pipes/$$.$pipe" ]; do
+    pipe=0
+    set --; while [ $# -lt 32 ]; do set -- "$@" "$pipes/$$.$#"; done
+    rm -f "$@"; mkfifo "$@" || return
+  done
+  exec 8<>"$pipes/$$.$pipe" 7<"$pipes/$$.$pipe"
+  pipe=$((pipe + 1))
+} 2>/dev/null
 prepare() { # OWNER HOW
   allowed "$1" || return
   why= become=
@@ -161,9 +173,10 @@ start() { # NUMBER OWNER HOW IDS, then for each of them: RSS-LIMIT GPUS COMMAND
     d=$spool/$id why=$fault
     case $mine in
     *" $id "*)
-      [ "$why" ] || printf '%s\n' "$3" >"$d/cmd" || why="cannot write to $spool"
+      [ "$why" ] || { printf '%s\n' "$3" >"$d/cmd" && open_pipe; } || why="cannot write to $spool"
       if [ -z "$why" ]; then
-        : | run "$id" "$owner" "$1" "$2" &
+        run "$id" "$owner" "$1" "$2" &
+        exec 7<&- 8>&-
       else
         settle "$d" refused 0 "$why"; ended "$q" "$id"
       fi ;;

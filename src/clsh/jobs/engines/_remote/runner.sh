@@ -1,11 +1,11 @@
 # Runs one attempt to its end: `run`, which the loop forks, and which outlives it. It knows
 # sh, spool, host and boot; `become` is how to be the owner, empty when that is who runs this.
 # See docs/design/jobs-on-nodes.md.
-run() { # ID OWNER RSS-LIMIT GPUS; its standard input is a pipe, which nobody else has
+run() { # ID OWNER RSS-LIMIT GPUS; at 7 and 8 it has both ends of a pipe of its own
   id=$1 owner=$2 limit=$3 want=$4 d=$spool/$1
   sid= stop= killer= watch= held= spare=
   CLSH_OWN=$d${become:+/own}; export CLSH_OWN
-  exec 7<&0 8>/proc/self/fd/0 </dev/null >/dev/null 2>&1 9>&-
+  exec </dev/null >/dev/null 2>&1 9>&-
   trap 'stop=1; [ -z "$sid" ] || end' TERM
   trap '' HUP INT QUIT
   read -r s </proc/self/stat
