@@ -26,6 +26,7 @@ _READY_S = 15.0
 _LEAVE_S = 1.0
 _MOST_BYTES = 1 << 16
 SHELL = "/bin/sh"
+_TEXTS = "runner.sh", "calls.sh", "loop.sh"
 # A session of its own: what ends the command of a connection ends nothing that was started.
 _BEGIN = "exec 3<&0; setsid $1 -s <&3 3<&- & exec 3<&- </dev/null; wait"
 
@@ -33,7 +34,7 @@ _BEGIN = "exec 3<&0; setsid $1 -s <&3 3<&- & exec 3<&- </dev/null; wait"
 def _boot(spool: str) -> bytes:
     """Return what the node's shell reads first."""
     folder = resources.files("clsh.jobs.engines._remote")
-    texts = [(folder / name).read_text(encoding="utf-8") for name in ("runner.sh", "loop.sh")]
+    texts = [(folder / name).read_text(encoding="utf-8") for name in _TEXTS]
     return f"spool={sh_words([spool])} sh={sh_words([SHELL])}\n{''.join(texts)}".encode()
 
 
