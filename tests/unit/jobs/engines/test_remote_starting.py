@@ -43,7 +43,8 @@ async def test_those_of_one_moment_are_one_call() -> None:
     assert sent.calls == [["a", "b"]]
     sent.starting.heard(Answer(None, "b", "running"))
     sent.starting.heard(Answer(4, "a", "refused"))
-    assert [(await task).said for task in (one, two) if await task] == ["refused", "running"]
+    answers = [await one, await two]
+    assert [answer.said for answer in answers if answer] == ["refused", "running"]
 
 
 async def test_what_comes_while_the_loop_is_busy_is_the_next_call() -> None:

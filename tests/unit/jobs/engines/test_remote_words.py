@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -153,3 +154,9 @@ def test_an_end_is_dated_by_our_clock() -> None:
 def test_what_is_not_known_is_unknown() -> None:
     assert answers.report(Answer(1, "a", "starting"), launch(), 1.0).phase == "unknown"
     assert answers.report(Answer(1, "a", "absent"), launch(), 1.0).phase == "absent"
+
+
+def test_the_runner_stays_small() -> None:
+    """The issue allows 120 lines."""
+    runner = resources.files("clsh.jobs.engines._remote") / "runner.sh"
+    assert len(runner.read_text(encoding="utf-8").splitlines()) <= 120
