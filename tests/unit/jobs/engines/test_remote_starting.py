@@ -90,6 +90,17 @@ async def test_a_cancel_leaves_it_on_its_way_for_others() -> None:
     sent.starting.heard(NodeError("n1", "gone"))  # nobody is left to hear of it
 
 
+async def test_a_loop_that_is_busy_for_ever_gets_the_next_call_all_the_same() -> None:
+    sent = Sent()
+    await sent.begin(start("a"))
+    await sent.begin(start("c"))
+    assert await sent.starting.start(start("b"), 0.01) is None
+    assert sent.calls == [["a"], ["c"]]
+    await sent.begin(start("b"))  # it was never sent, and is not sent twice now
+    sent.starting.heard(DONE)
+    assert sent.calls == [["a"], ["c"], ["b"]]
+
+
 async def test_no_answer_is_none_and_the_next_start_is_sent_again() -> None:
     sent = Sent()
     assert await sent.starting.start(start("a"), 0.01) is None

@@ -44,6 +44,8 @@ class Starting:
         done, _ = await asyncio.wait([answered], timeout=within_s)
         if not done:
             self._waiting.pop(start.id, None)
+            self._next = [one for one in self._next if one.id != start.id]
+            self._go_on()  # whatever the loop is busy with, others need not wait for it too
             return None
         return answered.result()
 
