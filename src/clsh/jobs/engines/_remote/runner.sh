@@ -34,6 +34,7 @@ run() { # ID OWNER RSS-LIMIT GPUS; at 7 and 8 it has both ends of a pipe of its 
     wait "$sid"; code=$?
     [ -e "/proc/$sid" ] || break
   done
+  trap 'stop=1' TERM # its number may be somebody else's from now on
   read -r up _ </proc/uptime
   # What ended with it may be seen for a moment more. For what has left the process group the
   # loop looks, once for many: see `sweep`.
