@@ -18,6 +18,7 @@ import pytest
 from clsh.base.clock import SystemClock
 from clsh.jobs.engine import EngineContext, Launch
 from clsh.jobs.engines import remote
+from clsh.jobs.engines._remote import link
 from clsh.jobs.model import Place, Request
 from clsh.nodes.model import Node, node_name
 from clsh.remote.pool import Pool
@@ -135,6 +136,22 @@ async def _over_local(folder: Path, server: Sshd | None) -> AsyncIterator[Bench]
     yield _remote("remote-local", folder, node, lambda: local.build(TransportOptions()))
 
 
+def _with_shell(name: str, shell: str) -> Maker:
+    """The node's sh is another one."""
+
+    @contextlib.asynccontextmanager
+    async def make(folder: Path, server: Sshd | None) -> AsyncIterator[Bench]:
+        usual, link.SHELL = link.SHELL, shell
+        try:
+            async with _over_local(folder, server) as bench:
+                bench.kind = name
+                yield bench
+        finally:
+            link.SHELL = usual
+
+    return make
+
+
 @contextlib.asynccontextmanager
 async def _over_ssh(folder: Path, server: Sshd | None) -> AsyncIterator[Bench]:
     assert server is not None
@@ -159,7 +176,12 @@ async def _over_ssh(folder: Path, server: Sshd | None) -> AsyncIterator[Bench]:
 
 
 Maker = Callable[["Path", "Sshd | None"], contextlib.AbstractAsyncContextManager["Bench"]]
-MAKERS: dict[str, Maker] = {"remote-local": _over_local, "remote-ssh": _over_ssh}
+MAKERS: dict[str, Maker] = {
+    "remote-local": _over_local,
+    "remote-ssh": _over_ssh,
+    "remote-bash": _with_shell("remote-bash", "bash --posix"),
+    "remote-busybox": _with_shell("remote-busybox", "busybox sh"),
+}
 
 
 @pytest.fixture(params=MAKERS)

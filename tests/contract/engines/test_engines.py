@@ -95,6 +95,15 @@ async def test_a_cancel_ends_all_of_it(bench: Bench) -> None:
     assert (await bench.ask(one)).signal == "TERM"
 
 
+async def test_what_it_left_in_the_background_has_ended_when_its_end_is_told(
+    bench: Bench,
+) -> None:
+    one = bench.sh("sleep 600 & sleep 600 & echo $! >pid")
+    await bench.engine.start(one)
+    assert (await bench.ended(one)).status == 0
+    assert not lives(int((bench.folder / "pid").read_text()))
+
+
 async def test_one_that_is_cancelled_before_its_start_never_starts(bench: Bench) -> None:
     one = bench.sh("echo x >>never")
     await bench.engine.cancel(one)

@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import ClshError, ConfigError, NodeError, UnreachableError
+from clsh.base.places import Places
 from clsh.jobs.engine import Report
 from clsh.jobs.engines._remote import answers, command
 from clsh.jobs.engines._remote.files import Files
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from clsh.jobs.model import Request
     from clsh.remote.transport import Stream as Channel
 
+_OPENING = 50
 _ANSWER_S = 5.0
 _START_S = 20.0
 _STARTING_S = 3.0
 _AGAIN_S = 0.2
 _CHECK_S = 30.0
-_FORGET_S = 30.0
+_LONG_S = 30.0
+_SWEEP_S = 1.0
 _LONGEST_S = 6.0
 _MOST_ASKED = 250
 _FINAL = frozenset({"ended", "lost", "refused"})
@@ -61,15 +64,15 @@ class Remote:
         assert context.transport is not None  # noqa: S101 - `build` looks
         transport = context.transport
         self._hosts = {str(node.name): node.host for node in context.nodes}
+        opening = Places(_OPENING)
         self._links = {
-            str(node.name): Link(node, transport, context.spool, self._pushed)
+            str(node.name): Link(node, transport, context.spool, self._pushed, opening)
             for node in context.nodes
         }
         self._tell: Callable[[Report], None] | None = None
         self._open: dict[str, Launch] = {}
         self._files = Files(context.sent) if context.sent else None
         self._silent: set[str] = set()  # nodes of which was told that they cannot be asked
-        self._starting: dict[str, list[asyncio.Future[Answer]]] = {}
 
     async def run(self, tell: Callable[[Report], None]) -> None:
         """Follow every node; see Engine."""
@@ -78,6 +81,7 @@ class Remote:
             async with asyncio.TaskGroup() as group:
                 for link in self._links.values():
                     group.create_task(self._follow(link))
+                    group.create_task(self._sweep(link))
                 await asyncio.Event().wait()
         finally:
             self._tell = None
@@ -115,34 +119,18 @@ class Remote:
             sent = await self._send(launch)
         except GoneError as error:
             return Report(launch.id, "refused", self._clock.unix(), reason=str(error))
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def took(said: Answer | NodeError) -> None:
-            if answered.done():
-                return
-            if isinstance(said, NodeError):
-                answered.set_exception(said)
-            else:
-                answered.set_result(said)
-
+        patience_s = _START_S + (command.REACH_S if launch.request.kind == "parallel" else 0)
         self._open[launch.id] = launch
-        self._starting.setdefault(launch.id, []).append(answered)
-        number = loop.number(took)
-        try:
-            loop.send(command.start_call(number, launch, self._hosts, sent))
-            patience_s = _START_S + (command.REACH_S if launch.request.kind == "parallel" else 0)
-            async with asyncio.timeout(patience_s):
-                said = await answered
-        except TimeoutError:
-            raise NodeError(link.node.name, f"no answer within {_START_S:g} s") from None
-        finally:
-            loop.done(number)
-            self._forget_waiting(launch.id, answered)
+        said = await loop.starting.start(command.start_of(launch, self._hosts, sent), patience_s)
+        if said is None:
+            raise NodeError(link.node.name, f"no answer within {patience_s:g} s")
         if said.said == "fault":
             raise NodeError(link.node.name, said.words)
         if said.said == "starting":  # somebody else's start is under way
             (said,) = await self._asked(link, [launch])
-        return self._report(said, launch)
+        if said.said in _FINAL:
+            self._open.pop(launch.id, None)
+        return answers.report(said, launch, self._clock.unix())
 
     async def _send(self, launch: Launch) -> str:
         """Put the files of an attempt on its nodes; return their directory, "" if there are none.
@@ -167,7 +155,9 @@ class Remote:
         command.check_names(launch)
         link = self._link(launch)
         self._open[launch.id] = launch
-        (said,) = await link.call(["cancel", launch.id], [launch.id], _ANSWER_S)
+        (said,) = await link.call(["cancel", launch.id], [launch.id], _START_S)
+        if said.said == "fault":
+            raise NodeError(link.node.name, said.words)
         if said.said in _FINAL:
             self._pushed(said)
 
@@ -194,9 +184,6 @@ class Remote:
         for result in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
-        for launch in launches:
-            if launch.request.send and self._files is not None:
-                await self._files.forget(launch, [self._known(p.node) for p in launch.places])
 
     async def _follow(self, link: Link) -> Never:
         """Keep the loop of a node, and ask what became of its attempts, whatever happens."""
@@ -216,6 +203,17 @@ class Remote:
                 _log.exception("%s: a fault of the engine", link.node.name)
             await asyncio.sleep(min(2.0**failures / 4, _LONGEST_S))
             failures = min(failures + 1, 10)
+
+    async def _sweep(self, link: Link) -> Never:
+        """End what the tasks that have ended left behind, all of a second together."""
+        while True:
+            await link.ended.wait()
+            await asyncio.sleep(_SWEEP_S)
+            link.ended.clear()
+            try:
+                await link.call(["sweep"], ["-"], _LONG_S)
+            except NodeError as error:  # the next loop begins with it
+                _log.info("%s", error)
 
     async def _check(self, link: Link) -> None:
         mine = self._on(link)
@@ -259,7 +257,7 @@ class Remote:
         link = self._known(node)
         ids = [launch.id for launch in launches]
         for at in range(0, len(ids), _MOST_ASKED):
-            await link.call(["forget", *ids[at : at + _MOST_ASKED]], ["-"], _FORGET_S)
+            await link.call(["forget", *ids[at : at + _MOST_ASKED]], ["-"], _LONG_S)
 
     async def _asked(self, link: Link, launches: Sequence[Launch]) -> list[Answer]:
         """Ask about attempts of one node; what is about to begin is waited for, then ended."""
@@ -287,22 +285,12 @@ class Remote:
 
     def _pushed(self, said: Answer) -> None:
         """Take what became of an attempt, and tell of its end."""
-        waiting = self._starting.get(said.id, [])
-        for answered in waiting:
-            if not answered.done():
-                answered.set_result(said)
         launch = self._open.get(said.id)
-        if said.said not in _FINAL or launch is None:
-            return
-        del self._open[said.id]
-        if self._tell is not None and not (waiting and said.said == "refused"):
-            self._tell(answers.report(said, launch, self._clock.unix()))
-
-    def _forget_waiting(self, name: str, answered: asyncio.Future[Answer]) -> None:
-        waiting = self._starting[name]
-        waiting.remove(answered)
-        if not waiting:
-            del self._starting[name]
+        if said.said in _FINAL and launch is not None:
+            del self._open[said.id]
+            self._link(launch).ended.set()
+            if self._tell is not None:
+                self._tell(answers.report(said, launch, self._clock.unix()))
 
     def _link(self, launch: Launch) -> Link:
         return self._known(launch.places[0].node if launch.places else "")

@@ -14,6 +14,7 @@ import logging
 from typing import TYPE_CHECKING, Never
 
 from clsh.base.errors import ClshError, ConfigError, NodeError, NodeLostError, UnreachableError
+from clsh.base.places import Places
 from clsh.monitor.model import Sample, Silent
 from clsh.monitor.pace import Pace
 from clsh.monitor.proc.parse import FieldError
@@ -21,7 +22,7 @@ from clsh.monitor.sampling import Sampler
 from clsh.remote.retrying import is_worth_a_retry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
     from clsh.monitor.model import News
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from clsh.remote.transport import Transport
 
 _OPENING = 50
-# A node that has not answered by then lends its place, so that the dead do not hold up the rest.
-_LEND_S = 2.0
 _OPEN_S = 20.0
 _AGAIN_S = 6.0
 _HOPELESS_S = 60.0
@@ -56,7 +55,7 @@ class Procfs:
     """All nodes of the inventory, each followed by a task of its own."""
 
     def __init__(self, context: SourceContext, transport: Transport) -> None:
-        opening = _Places(_OPENING)
+        opening = Places(_OPENING)
         self._interval_s = context.interval_s
         self._followed = {
             (cluster, node.name): _Followed(context, transport, opening, cluster, node)
@@ -80,32 +79,6 @@ class Procfs:
             followed.pace.hurry(key in nodes)
 
 
-class _Places:
-    """How many nodes are opened at the same time."""
-
-    def __init__(self, count: int) -> None:
-        self._free = asyncio.Semaphore(count)
-
-    @contextlib.asynccontextmanager
-    async def one(self) -> AsyncGenerator[None]:
-        """Hold a place, for 2 s at most."""
-        await self._free.acquire()
-        held = True
-
-        def give() -> None:
-            nonlocal held
-            if held:
-                held = False
-                self._free.release()
-
-        timer = asyncio.get_running_loop().call_later(_LEND_S, give)
-        try:
-            yield
-        finally:
-            timer.cancel()
-            give()
-
-
 class _Followed:
     """One node, and what was last told of it."""
 
@@ -113,7 +86,7 @@ class _Followed:
         self,
         context: SourceContext,
         transport: Transport,
-        opening: _Places,
+        opening: Places,
         cluster: str,
         node: Node,
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -248,3 +249,214 @@ async def test_what_a_node_did_not_know_when_it_was_heard_again_is_not_told(lab:
     lab.engine._hide(link, "away")
     await lab.engine._check(link)
     assert lab.phases == [(one.id, "unknown")]
+
+
+async def test_what_left_the_process_group_of_its_task_ends_soon_after_it(
+    running: Lab, tmp_path: Path
+) -> None:
+    """An interactive bash gives each command a group of its own."""
+    one = launch("group", "bash", "-c", f"set -m; sleep 600 & echo $! >{tmp_path}/pid")
+    await running.engine.start(one)
+    assert (await running.ended(one)).status == 0
+    await gone(tmp_path / "pid")
+    assert not list((running.spool / "left").glob("*/*"))
+
+
+async def test_what_left_the_group_ends_with_its_task_when_nobody_listens(
+    lab: Lab, tmp_path: Path
+) -> None:
+    script = "set -m; sleep 600 & echo $! >$0/pid; while [ ! -e $0/go ]; do sleep 0.05; done"
+    one = launch("alone", "bash", "-c", script, str(tmp_path))
+    await lab.engine.start(one)
+    await lab.engine.aclose()
+    for fifo in (lab.spool / "ends").glob("*/*"):
+        fifo.unlink()  # one whose loop was killed stays until the next comes
+    (tmp_path / "go").touch()
+    await gone(tmp_path / "pid")
+
+
+async def test_where_the_uptime_says_nothing_each_runner_looks_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "bin/getconf"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho 1\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    lab = Lab(tmp_path / "spool")
+    one = launch("lxc", "bash", "-c", f"set -m; sleep 600 & echo $! >{tmp_path}/pid")
+    await lab.engine.start(one)
+    await gone(tmp_path / "pid")
+    assert not list((lab.spool / "left").glob("*/*"))
+    await lab.engine.aclose()
+
+
+async def test_the_session_of_somebody_else_is_not_swept(lab: Lab) -> None:
+    """Its number was free when the task had ended, and its leader has ended as well."""
+    code = "import subprocess; print(subprocess.Popen(['sleep', '600'], stdout=-3).pid)"
+    leader = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    out, _ = await leader.communicate()
+    try:
+        await lab.engine.ask([launch("x", "true")])
+        (left,) = (lab.spool / "left").glob("*")
+        boot = await asyncio.to_thread(boot_of)
+        for number, note in enumerate(
+            (f"{boot} 1.0 .\n", f"{boot} 99999999", "other 99999999 .\n")
+        ):
+            (left / str(leader.pid)).write_text(note)
+            await lab.engine._links["here"].call(["sweep"], ["-"], 20)
+            assert not (left / str(leader.pid)).exists(), number
+            await asyncio.sleep(0.5)  # what is to end, ends soon after the answer
+            assert lives(int(out))
+        (left / str(leader.pid)).write_text(f"{boot} 99999999 .\n")
+        await lab.engine._links["here"].call(["sweep"], ["-"], 20)
+        for _ in range(600):
+            if not lives(int(out)):
+                break
+            await asyncio.sleep(0.05)
+        assert not lives(int(out))
+    finally:
+        if lives(int(out)):
+            os.kill(int(out), 9)
+
+
+@pytest.mark.parametrize("text", ["", "ended 0 0 1.0 ", "ended 0 0 1.0 words"])
+async def test_a_status_that_is_not_whole_is_none(lab: Lab, text: str) -> None:
+    one = launch("torn", "sleep", "600")
+    await lab.engine.start(one)
+    status = lab.spool / "torn/status"
+    status.write_text(text)
+    assert [said.phase for said in await lab.engine.ask([one])] == ["running"]
+    pid = int((lab.spool / "torn/pid").read_text().split()[0])
+    os.kill(pid, 9)
+    await lab.over(one)
+    (said,) = await lab.engine.ask([one])
+    assert (said.phase, said.reason) == ("lost", "its runner vanished without a status")
+
+
+async def test_a_pid_that_is_not_whole_is_none(lab: Lab) -> None:
+    one = launch("half", "true")
+    await lab.engine.ask([one])
+    (lab.spool / "half").mkdir()
+    (lab.spool / "half/pid").write_text(f"{os.getpid()} 1")
+    (said,) = await lab.engine.ask([one])
+    assert (said.phase, said.reason) == ("lost", "it was claimed and never began")
+
+
+async def test_two_that_start_the_same_at_once_start_each_once(lab: Lab, tmp_path: Path) -> None:
+    many = [launch(f"both-{n}", "sh", "-c", f"echo x >>{tmp_path}/{n}.ran") for n in range(90)]
+    other = Lab(lab.spool)
+    await asyncio.gather(*(one.engine.ask(many[:1]) for one in (lab, other)))
+    await asyncio.gather(
+        *(lab.engine.start(one) for one in many[:60]),
+        *(other.engine.start(one) for one in [*reversed(many), *many]),
+    )
+    for one in many:
+        await lab.over(one)
+    assert {said.status for said in await other.engine.ask(many)} == {0}
+    assert [(tmp_path / f"{n}.ran").read_text() for n in range(90)] == ["x\n"] * 90
+    await other.engine.aclose()
+
+
+async def test_a_pipe_is_of_one_attempt_and_the_rest_go_with_the_loop(lab: Lab) -> None:
+    many = [launch(f"pipe-{n}", "true") for n in range(70)]
+    await lab.engine.ask(many[:1])
+    (pipes,) = (lab.spool / "pipes").glob("*")
+    seen: list[int] = []
+    for one in many:
+        await lab.engine.start(one)
+        seen.append(len(list(pipes.iterdir())))
+    assert set(seen) == {32}
+    for one in many:
+        await lab.over(one)
+    assert {said.status for said in await lab.engine.ask(many)} == {0}
+    await lab.engine.aclose()
+    for _ in range(1500):
+        if not list(pipes.iterdir()):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("its pipes are left")
+
+
+async def test_a_node_that_makes_no_pipe_refuses(lab: Lab) -> None:
+    one = launch("no-pipe", "true")
+    await lab.engine.ask([one])
+    (await lab.engine._links["here"].open()).send(b"mkfifo() { return 1; }\n")
+    said = await lab.engine.start(one)
+    assert (said.phase, said.reason) == ("refused", f"cannot write to {lab.spool}")
+
+
+async def test_a_directory_that_this_start_has_not_made_is_not_run(lab: Lab) -> None:
+    """The claim of a batch fails for one of it: that one, and no other, is somebody else's."""
+    many = [launch(f"claim{tail}", "true") for tail in ("", "-1", ".1", "1")]
+    await lab.engine.ask(many)
+    claim = 'mkdir() { command mkdir "$spool/claim" && command mkdir "$@"; }\n'
+    (await lab.engine._links["here"].open()).send(claim.encode())
+    said = await asyncio.gather(*(lab.engine.start(one) for one in many))
+    assert [one.phase for one in said[1:]] == ["running"] * 3
+    assert (said[0].phase, said[0].reason) == ("lost", "it was claimed and never began")
+
+
+@pytest.mark.parametrize(
+    ("mark", "phase", "reason"),
+    [
+        ("dead", "lost", "its runner vanished without a status"),
+        ("cancel", "ended", "cancelled before it began"),
+    ],
+)
+async def test_a_runner_that_comes_too_late_starts_nothing(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str, phase: str, reason: str
+) -> None:
+    monkeypatch.setattr(remote, "_START_S", 1.0)
+    one = launch("late", "touch", str(tmp_path / "ran"))
+    await lab.engine.ask([one])
+    claim = f'mkdir() {{ command mkdir "$@" && echo >"$spool/late/{mark}"; }}\n'
+    (await lab.engine._links["here"].open()).send(claim.encode())
+    with contextlib.suppress(NodeError):
+        await lab.engine.start(one)
+    (said,) = await lab.engine.ask([one])
+    assert (said.phase, said.reason) == (phase, reason)
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_a_claim_that_was_killed_runs_nothing(lab: Lab) -> None:
+    one = launch("killed", "true")
+    await lab.engine.ask([one])
+    claim = 'mkdir() { command mkdir "$@"; return 137; }\n'
+    (await lab.engine._links["here"].open()).send(claim.encode())
+    assert (await lab.engine.start(one)).phase == "lost"
+
+
+async def test_a_spool_that_is_gone_is_told(lab: Lab) -> None:
+    await lab.engine.ask([launch("x", "true")])
+    (await lab.engine._links["here"].open()).send(b"spool=/nowhere\n")
+    for call in (lab.engine.start, lab.engine.cancel):
+        with pytest.raises(NodeError, match="cannot write to /nowhere"):
+            await call(launch("x", "true"))
+
+
+async def gone(file: Path) -> None:
+    """Wait until the process whose number is in a file has ended."""
+    for _ in range(1500):
+        if written(file) and not lives(int(written(file))):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it lives")
+
+
+def written(file: Path) -> str:
+    return file.read_text().strip() if file.exists() else ""
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
+def boot_of() -> str:
+    first = Path("/proc/1/stat").read_text().rpartition(") ")[2].split()[19]
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}.{first}"

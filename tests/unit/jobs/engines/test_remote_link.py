@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clsh.base.errors import NodeError, NodeLostError, UnreachableError
+from clsh.base.places import Places
 from clsh.jobs.engines._remote import link as link_file
 from clsh.jobs.engines._remote.link import Link
 from clsh.nodes.model import Node, node_name
@@ -16,6 +17,7 @@ from clsh.remote.transport import Exit
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from clsh.jobs.engines._remote.answers import Answer
     from clsh.remote.transport import Command, SignalName, Sink
 
 N1 = Node(node_name("n1"), "n1")
@@ -55,7 +57,7 @@ class Odd:
 
 
 def link(odd: Odd) -> Link:
-    return Link(N1, odd, "/s", lambda _: None)
+    return Link(N1, odd, "/s", lambda _: None, Places(1))
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +106,81 @@ async def test_a_call_is_told_that_the_loop_ended() -> None:
     loop.running.cancel()
     with pytest.raises(NodeError, match="not used any more"):
         await call
+
+
+async def test_what_is_said_without_sense_is_passed_over() -> None:
+    odd = Odd(b"clsh ended\n", HELLO, b"clsh - x run", b"ning\nclsh 7 x running\n")
+    told: list[Answer] = []
+    one = Link(N1, odd, "/s", told.append, Places(1))
+    await one.open()
+    assert [(said.id, said.said) for said in told] == [("x", "running")]
+    await one.aclose()
+    await one.aclose()
+
+
+async def test_a_loop_that_says_a_bad_hello_has_nothing() -> None:
+    one = link(Odd(b"clsh 0 - hello what\n"))
+    loop = await one.open()
+    assert (loop.has, one.has) == (None, None)
+    assert await one.open() is loop
+    await one.aclose()
+
+
+async def test_no_more_links_open_at_once_than_there_are_places() -> None:
+    class Slow(Odd):
+        opening = most = 0
+
+        async def open(self, node: Node, deadline_s: float) -> Odd:
+            Slow.opening += 1
+            Slow.most = max(Slow.most, Slow.opening)
+            await asyncio.sleep(0.001)
+            Slow.opening -= 1
+            return self
+
+    places = Places(4)
+    links = [Link(N1, Slow(HELLO), "/s", lambda _: None, places) for _ in range(40)]
+    await asyncio.gather(*(one.open() for one in links))
+    assert Slow.most == 4
+    await asyncio.gather(*(one.aclose() for one in links))
+
+
+async def test_a_call_answered_for_some_only_is_no_answer() -> None:
+    one = link(Odd(HELLO, b"clsh 2 a running\nclsh 2 b running\n"))
+    loop = await one.open()
+    call = asyncio.create_task(one.call(["ask", "a", "b", "c"], ["a", "b", "c"], 0.2))
+    await asyncio.sleep(0)
+    for name in ("a", "b", "other", "a"):
+        loop.write("stdout", f"clsh 2 {name} running\n".encode())
+    with pytest.raises(NodeError, match="no answer within"):
+        await call
+    loop.write("stdout", b"clsh 2 c running\n")  # too late
+    await one.aclose()
+
+
+async def test_a_call_hears_of_its_last_answer_and_of_the_end_at_once() -> None:
+    one = link(Odd(HELLO))
+    loop = await one.open()
+    call = asyncio.create_task(one.call(["ask", "a"], ["a"], 20))
+    await asyncio.sleep(0)
+    loop.write("stdout", b"clsh 2 a running\n")
+    loop.running.cancel()
+    assert [said.said for said in await call] == ["running"]
+    await one.aclose()
+
+
+async def test_what_it_says_on_stderr_comes_first_once() -> None:
+    odd = Odd(ends=True, stderr=b"one\n")
+    with pytest.raises(NodeError, match="one"):
+        await link(odd).open()
+
+
+async def test_what_waits_to_be_sent_goes_together() -> None:
+    one = link(Odd(HELLO))
+    loop = await one.open()
+    feed = loop._feed()
+    for data in (b"a\n", b"b\n"):
+        loop.send(data)
+    loop._queue.put_nowait(None)
+    sent = [data async for data in feed]
+    assert b"".join(sent).endswith(b"a\nb\n")
+    await one.aclose()

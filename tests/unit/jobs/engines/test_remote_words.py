@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +15,7 @@ from clsh.base.errors import UsageError
 from clsh.jobs.engine import Launch
 from clsh.jobs.engines._remote import answers, command
 from clsh.jobs.engines._remote.answers import Answer, Hello
+from clsh.jobs.engines._remote.command import Start
 from clsh.jobs.engines._remote.srun import SRUN
 from clsh.jobs.model import Place, Request
 
@@ -61,16 +64,19 @@ def test_good_names_are_taken() -> None:
     command.check_names(launch())
 
 
+def call(one: Launch, hosts: dict[str, str]) -> str:
+    return command.start_call(1, [command.start_of(one, hosts)]).decode()
+
+
 def test_a_parallel_attempt_has_its_hosts_by_address() -> None:
-    text = command.start_call(1, launch(kind="parallel"), {"n1": "10.0.0.1", "n2": "h2"}).decode()
+    text = call(launch(kind="parallel"), {"n1": "10.0.0.1", "n2": "h2"})
+    assert text.startswith("start 1 alice pam ")
     assert "10.0.0.1 slots=1\nh2 slots=3\n" in text
     assert "ranks=4" in text
 
 
 def a_text(hosts: dict[str, str] | None = None, **request: Any) -> str:
-    return command.start_call(1, launch(**request), hosts or {"n1": "10.0.0.1", "n2": "h2"}).decode(
-        errors="surrogateescape"
-    )
+    return call(launch(**request), hosts or {"n1": "10.0.0.1", "n2": "h2"})
 
 
 def test_a_program_that_starts_its_ranks_itself_finds_the_places() -> None:
@@ -88,6 +94,7 @@ def test_a_script_on_one_node_has_its_tasks_as_places() -> None:
     text = a_text(environment={"SLURM_NTASKS": "4"})
     assert "10.0.0.1 slots=4\n" in text
     assert "default_hostfile" in text
+    assert text.startswith("start 1 alice pam ")
     for other in ({}, {"SLURM_NTASKS": "x"}, {"SLURM_NTASKS": "\u0664"}):
         assert "hostfile" not in a_text(environment=other)
 
@@ -195,18 +202,42 @@ def test_tasks_of_nodes_are_counted_as_slurm_does(counts: list[int], text: str) 
 
 
 def test_a_task_of_a_batch_knows_its_index() -> None:
-    assert b"SLURM_ARRAY_TASK_ID=0" in command.start_call(1, launch(kind="batch"), {})
-    assert b"SLURM_ARRAY_TASK_ID" not in command.start_call(1, launch(), {})
+    assert "SLURM_ARRAY_TASK_ID=0" in call(launch(kind="batch"), {})
+    assert "SLURM_ARRAY_TASK_ID" not in call(launch(), {})
 
 
-def test_output_in_the_spool_is_read_by_its_owner() -> None:
+def test_starts_of_one_owner_go_together_and_no_more_than_some() -> None:
+    starts = [
+        Start(f"q-{n}.0.1", "alice" if n % 40 else "bob", "-", f"1 0 'x {n}'") for n in range(150)
+    ]
+    left, seen, calls = starts, dict[str, list[str]](), list[tuple[str, int]]()
+    while left:
+        some, left = command.together(left)
+        line = shlex.split(command.start_call(5, some).decode())
+        assert line[:4] == ["start", "5", some[0].owner, "-"]
+        ids = line[4].split()
+        calls.append((line[2], len(ids)))
+        assert len(line) == 5 + 3 * len(ids)
+        seen.update((one, line[5 + 3 * n : 8 + 3 * n]) for n, one in enumerate(ids))
+    assert calls == [("bob", 4), ("alice", 64), ("alice", 64), ("alice", 18)]
+    assert seen == {f"q-{n}.0.1": ["1", "0", f"x {n}"] for n in range(150)}
+    assert command.together([]) == ([], [])
+
+
+def test_output_in_the_spool_is_read_by_who_has_the_spool() -> None:
     def line(by: str) -> str:
         return command.read_line(launch(), "error", 5, 9, by=by, spool="/s")
 
-    assert line("alice").startswith("exec /bin/sh -c")
-    assert line("root").startswith("runuser -u alice -- /bin/sh -c")
-    assert "/s/q-1.0.1/own" in line("root")
-    assert "/own" not in line("alice")
+    assert line("alice") == line("root")
+    assert line("root").startswith("exec /bin/sh -c")
+    assert "/s/q-1.0.1 " in line("root")
+
+
+def test_root_reads_what_is_the_owners_as_the_owner() -> None:
+    one = launch(error="e.%j", directory="/d")
+    assert command.read_line(one, "error", 0, 9, by="alice", spool="/s").startswith("exec /bin/sh")
+    line = command.read_line(one, "error", 0, 9, by="root", spool="/s")
+    assert line.startswith("runuser -u alice -- /bin/sh -c")
 
 
 def test_lines_are_read() -> None:
@@ -254,3 +285,9 @@ def test_an_end_is_dated_by_our_clock() -> None:
 def test_what_is_not_known_is_unknown() -> None:
     assert answers.report(Answer(1, "a", "starting"), launch(), 1.0).phase == "unknown"
     assert answers.report(Answer(1, "a", "absent"), launch(), 1.0).phase == "absent"
+
+
+def test_the_runner_stays_small() -> None:
+    """The issue allows 120 lines."""
+    runner = resources.files("clsh.jobs.engines._remote") / "runner.sh"
+    assert len(runner.read_text(encoding="utf-8").splitlines()) <= 120

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import UsageError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 REACH_S = 10
 _TASKS = "SLURM_NTASKS"  # that of a request on one node is from a script for sbatch
+_TOGETHER = 64
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", re.ASCII)
 _OWNER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -36,15 +38,13 @@ umask 022
 unset XDG_RUNTIME_DIR XDG_SESSION_ID DBUS_SESSION_BUS_ADDRESS SSH_AUTH_SOCK MAIL OLDPWD
 """
 _END = r"""
-[ -n "$dir" ] || dir=$HOME
+case $dir in /*) ;; *) dir=$HOME/$dir;; esac
 cd -- "$dir" 2>/dev/null || no "there is no directory $dir that $USER may enter"
 case $in in "") in=/dev/null;; *) [ -r "$in" ] && [ ! -d "$in" ] || no "cannot read $in";; esac
 for f in "$out" "$err"; do
-  [ -z "$f" ] || ( : >>"$f" ) 2>/dev/null || no "cannot write to $f"
+  [ -z "$f" ] || true 2>/dev/null >>"$f" || no "cannot write to $f"
 done
 SLURM_SUBMIT_DIR=$dir; export SLURM_SUBMIT_DIR
-[ -n "$out" ] || out=$CLSH_OWN/out
-[ -n "$err" ] || err=$CLSH_OWN/err
 """
 _REACHED = r"""
 for n in $others; do
@@ -86,8 +86,9 @@ export PATH
 # Opened for appending: the tasks of a batch may share a file.
 _FILES = r"""
 unset f
-exec <"$in" >>"$out"
-if [ "$err" = "$out" ]; then exec 2>&1; else exec 2>>"$err"; fi
+exec <"$in"
+[ -z "$out" ] || exec >>"$out"
+case $err in "") ;; "$out") exec 2>&1;; *) exec 2>>"$err";; esac
 unset CLSH_OWN in out err dir hosts others first ranks srun
 """
 _GO = """echo ok >&9
@@ -97,11 +98,22 @@ exec "$@"
 # $1 is the home's owner, $2 the directory, $3 the file, $4 the offset, $5 the limit.
 _READ = r"""
 eval "h=~$1"
-cd -- "${2:-$h}" 2>/dev/null || { echo "there is no directory ${2:-$h}" >&2; exit 1; }
+case $2 in /*) d=$2;; *) d=$h/$2;; esac
+cd -- "$d" 2>/dev/null || { echo "there is no directory $d" >&2; exit 1; }
 case $3 in out|err) [ -e "$3" ] || exit 0;; esac  # it never began
 [ -f "$3" ] && [ -r "$3" ] || { echo "cannot read $3" >&2; exit 1; }
 case $4 in -*) tail -c "${4#-}" "$3";; *) tail -c "+$(($4 + 1))" "$3";; esac | head -c "$5"
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a loop is given of an attempt; `words` are quoted, `how` is `pam` for a session."""
+
+    id: str
+    owner: str
+    how: str
+    words: str
 
 
 def complaints(request: Request) -> list[str]:
@@ -130,29 +142,51 @@ def check_names(launch: Launch) -> None:
         raise UsageError(f"bad user name {launch.owner!r}", hint="a login name of the nodes")
 
 
-def start_call(number: int, launch: Launch, hosts: Mapping[str, str], sent: str = "") -> bytes:
-    """Return the line that starts an attempt; `hosts` are the addresses of nodes.
+def start_of(launch: Launch, hosts: Mapping[str, str], sent: str = "") -> Start:
+    """Return how to start an attempt; `hosts` are the addresses of nodes.
 
     `sent` is the directory of the files that were sent along.
     """
     request = launch.request
-    numbers = str(request.rss_limit), str(request.gpus)
-    words = ("start", str(number), launch.id, launch.owner, *numbers, _text(launch, hosts, sent))
-    return (sh_words(words) + "\n").encode(errors="surrogateescape")
+    ranked = _ranked(launch, hosts)
+    # What PAM allows its owner (memory that is locked) is needed by MPI.
+    how = "pam" if ranked else "-"
+    words = str(request.rss_limit), str(request.gpus), _text(launch, ranked, sent)
+    return Start(launch.id, launch.owner, how, sh_words(words))
+
+
+def together(starts: Sequence[Start]) -> tuple[list[Start], list[Start]]:
+    """Return the starts of the next call, all of one owner, and those that are left."""
+    some: list[Start] = []
+    left: list[Start] = []
+    for start in starts:
+        is_alike = not some or (start.owner, start.how) == (some[0].owner, some[0].how)
+        (some if is_alike and len(some) < _TOGETHER else left).append(start)
+    return some, left
+
+
+def start_call(number: int, starts: Sequence[Start]) -> bytes:
+    """Return the line that starts attempts of one owner, all of different names."""
+    ids = " ".join(start.id for start in starts)
+    call = sh_words(["start", str(number), starts[0].owner, starts[0].how, ids])
+    line = " ".join([call, *(start.words for start in starts)]) + "\n"
+    return line.encode(errors="surrogateescape")
 
 
 def read_line(
     launch: Launch, stream: Stream, offset: int, limit: int, *, by: str, spool: str
 ) -> str:
-    """Return the line that prints part of an output file; root (`by`) reads as the owner."""
+    """Return the line that prints part of an output file.
+
+    Root (`by`) reads as the owner what is the owner's, and by itself what is in the spool.
+    """
     request = launch.request
     path = _filled(request.error if stream == "error" else request.output, launch)
     folder = request.directory or (item.folder(spool, launch.id) if request.send else "")
-    if not path:
-        own = "" if by == launch.owner else "/own"
-        path, folder = "out" if stream == "output" else "err", f"{spool}/{launch.id}{own}"
-    line = in_sh(_READ, launch.owner, folder, path, str(offset), str(limit))
-    if by == launch.owner:
+    folder = folder if path else f"{spool}/{launch.id}"
+    name = path or ("out" if stream == "output" else "err")
+    line = in_sh(_READ, launch.owner, folder, name, str(offset), str(limit))
+    if by == launch.owner or not path:
         return line
     return f"runuser -u {launch.owner} -- {line.removeprefix('exec ')}"
 
@@ -163,7 +197,7 @@ def _filled(text: str, launch: Launch) -> str:
     return _PATTERN.sub(lambda found: known[found[1]], text)
 
 
-def _text(launch: Launch, hosts: Mapping[str, str], sent: str) -> str:
+def _text(launch: Launch, ranked: Sequence[str], sent: str) -> str:
     request = launch.request
     variables = {
         "dir": request.directory or sent,
@@ -177,7 +211,7 @@ def _text(launch: Launch, hosts: Mapping[str, str], sent: str) -> str:
     lines += ["PATH=$CLSH_SENT:$PATH; export PATH\n"] if sent else []
     lines += [_set(name, value) for name, value in variables.items()]
     lines += [f"set -- {sh_words(request.argv)}\n", _END]
-    lines += _ranked(launch, hosts)
+    lines += ranked
     # Last, so that no name of theirs is one of those used above.
     lines += [_FILES]
     lines += [_set(name, value, export=True) for name, value in request.environment.items()]

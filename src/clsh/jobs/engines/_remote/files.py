@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from clsh.remote.transport import Stream
 
 _MOST_SAID = 1 << 16
-_FORGET_S = 30.0
-_FORGET = 'exec rm -rf -- "$1"'
 
 
 class Files:
@@ -43,13 +41,6 @@ class Files:
         name = str(link.node.name)
         await self._placing.place(name, _Running(loop), spool, launch, user)
         return folder(spool, launch.id)
-
-    async def forget(self, launch: Launch, links: Sequence[Link]) -> None:
-        """Remove the directories of an attempt that has ended; raises NodeError."""
-        for link in links:
-            loop = await link.open()
-            _, spool = _place_of(loop)
-            await _Running(loop)(_FORGET, [folder(spool, launch.id)], None, _FORGET_S)
 
 
 def _place_of(loop: Loop) -> tuple[str, str]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from clsh.base.errors import NodeError, UnreachableError
 from clsh.jobs.engines._remote import answers
-from clsh.remote.quoting import sh_words
+from clsh.jobs.engines._remote.starting import Starting
+from clsh.remote.quoting import in_sh, sh_words
 from clsh.remote.transport import Command
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from clsh.base.places import Places
     from clsh.jobs.engines._remote.answers import Answer, Hello
     from clsh.nodes.model import Node
     from clsh.remote.transport import Exit, Session, Stream, Transport
@@ -24,18 +25,17 @@ _OPEN_S = 8.0
 _READY_S = 15.0
 _LEAVE_S = 1.0
 _MOST_BYTES = 1 << 16
-_SHELL = "exec /bin/sh -s"
+SHELL = "/bin/sh"
+_TEXTS = "runner.sh", "calls.sh", "loop.sh"
+# A session of its own: what ends the command of a connection ends nothing that was started.
+_BEGIN = "exec 3<&0; setsid $1 -s <&3 3<&- & exec 3<&- </dev/null; wait"
 
 
 def _boot(spool: str) -> bytes:
     """Return what the node's shell reads first."""
     folder = resources.files("clsh.jobs.engines._remote")
-    runner = (folder / "runner.sh").read_text(encoding="utf-8")
-    version = hashlib.sha256(runner.encode()).hexdigest()[:12]
-    values = {"spool": spool, "version": version, "text": runner}
-    settings = "".join(f"{name}={sh_words([value])}\n" for name, value in values.items())
-    loop = (folder / "loop.sh").read_text(encoding="utf-8")
-    return f"known=\n{settings}{loop}".encode()
+    texts = [(folder / name).read_text(encoding="utf-8") for name in _TEXTS]
+    return f"spool={sh_words([spool])} sh={sh_words([SHELL])}\n{''.join(texts)}".encode()
 
 
 class Loop:
@@ -51,7 +51,10 @@ class Loop:
         self._number = 0
         self._held = b""
         self._fault = ""
-        self.running = asyncio.create_task(session.run(Command(_SHELL), self, self._feed()))
+        self.starting = Starting(self.number(self._heard), self.send)
+        self.running = asyncio.create_task(
+            session.run(Command(in_sh(_BEGIN, SHELL)), self, self._feed())
+        )
         self.running.add_done_callback(self._ended)
 
     async def ready(self, boot: bytes) -> None:
@@ -124,9 +127,13 @@ class Loop:
             if not self._ready.done():
                 self._ready.set_result(None)
         elif said.number is None:
+            self.starting.heard(said)
             self._push(said)
         elif (took := self._asked.get(said.number)) is not None:
             took(said)
+
+    def _heard(self, said: Answer | NodeError) -> None:
+        self.starting.heard(said)
 
     def _ended(self, running: asyncio.Task[Exit]) -> None:
         error: NodeError
@@ -149,13 +156,20 @@ class Link:
     """The way to one node; opens it when it is needed."""
 
     def __init__(
-        self, node: Node, transport: Transport, spool: str, push: Callable[[Answer], None]
+        self,
+        node: Node,
+        transport: Transport,
+        spool: str,
+        push: Callable[[Answer], None],
+        opening: Places,
     ) -> None:
         self.node = node
         self.spool = spool
         self._transport = transport
         self._push = push
         self._loop: Loop | None = None
+        self.ended = asyncio.Event()
+        self._places = opening
         self._opening = asyncio.Lock()
 
     @property
@@ -173,17 +187,21 @@ class Link:
         try:
             if self._loop is not None and not self._loop.running.done():
                 return self._loop
-            session = await self._transport.open(self.node, _OPEN_S)
-            loop = Loop(session, self._push)
-            try:
-                await loop.ready(await asyncio.to_thread(_boot, self.spool))
-            except BaseException:
-                await loop.aclose()
-                raise
-            self._loop = loop
-            return loop
+            async with self._places.one():
+                self._loop = await self._begin()
+            return self._loop
         finally:
             self._opening.release()
+
+    async def _begin(self) -> Loop:
+        session = await self._transport.open(self.node, _OPEN_S)
+        loop = Loop(session, self._push)
+        try:
+            await loop.ready(await asyncio.to_thread(_boot, self.spool))
+        except BaseException:
+            await loop.aclose()
+            raise
+        return loop
 
     async def call(self, words: Sequence[str], ids: Sequence[str], within_s: float) -> list[Answer]:
         """Call a function of the loop about `ids`; returns an answer for each, in order."""
