@@ -194,12 +194,11 @@ def test_what_has_no_meaning_is_said_and_the_rest_is_run(tried: Tried) -> None:
         (2, "--partition is left out: there are no partitions"),
         (3, "--account is left out: there are no partitions"),
         (4, "-q is left out: there are no partitions"),
-        (5, "--mail-type is left out: no mail is sent"),
-        (6, "--mail-user is left out: no mail is sent"),
         (7, "--exclusive is left out"),
         (11, "#SBATCH after the first command is only a comment"),
     ):
         assert f"line {line}: {words}" in ran.said
+    assert "--mail-user is left out: this manager has no mail server for jobs" in ran.said
     assert (ran.job["request"]["restart"], ran.job["request"]["again"]) == ("start", 1)
 
 
