@@ -97,6 +97,10 @@ class Reached:
     async def read(self, launch: Launch, stream: Stream, offset: int, limit: int) -> bytes:
         return await self._engine.read(launch, stream, offset, limit)
 
+    async def forget(self, launches: Sequence[Launch]) -> None:
+        await self._alive()
+        await self._engine.forget(launches)
+
     async def _alive(self) -> None:
         if self._life.is_dead:
             await asyncio.Event().wait()

@@ -131,3 +131,12 @@ class Engine(Protocol):
         A negative `offset` counts from the end. Raises NodeError when it cannot be read.
         """
         ...
+
+    async def forget(self, launches: Sequence[Launch]) -> None:
+        """Delete what is kept of attempts that have ended, their output in the spool too.
+
+        Only the first place of a launch says where it is kept. Idempotent: one that was never
+        there, or lives, is left as it is. Raises NodeError when not all could be asked; what
+        could be deleted is gone then. Afterwards `ask` tells `absent`, so never start it again.
+        """
+        ...

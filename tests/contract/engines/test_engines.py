@@ -222,3 +222,29 @@ async def test_what_nodes_have(bench: Bench) -> None:
     await bench.ask(bench.launch("true"))
     (has,) = bench.engine.slots()
     assert (has.node, has.slots >= 1, has.memory > 1 << 20) == (bench.nodes[0], True, True)
+
+
+async def test_what_has_ended_is_forgotten_and_what_lives_is_not(bench: Bench) -> None:
+    over, lives_, never = bench.sh("echo x"), bench.sh("sleep 600"), bench.launch("true")
+    await all_of(bench.engine.start(over), bench.engine.start(lives_))
+    await bench.ended(over)
+    for _ in range(2):
+        await bench.engine.forget([over, lives_, never])
+        asked = await bench.engine.ask([over, lives_, never])
+        assert [report.phase for report in asked] == ["absent", "running", "absent"]
+    await bench.engine.forget([])
+    await bench.engine.cancel(lives_)
+    await bench.ended(lives_)
+    await bench.engine.forget([lives_])
+    assert (await bench.ask(lives_)).phase == "absent"
+
+
+async def test_what_cannot_be_asked_hinders_no_other_from_being_forgotten(bench: Bench) -> None:
+    over = bench.launch("true")
+    if not bench.nodes:
+        return  # this engine chooses nodes itself
+    await bench.engine.start(over)
+    await bench.ended(over)
+    with pytest.raises(NodeError):
+        await bench.engine.forget([dataclasses.replace(over, places=(Place("nowhere"),)), over])
+    assert (await bench.ask(over)).phase == "absent"

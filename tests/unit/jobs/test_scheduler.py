@@ -45,7 +45,7 @@ def counted(state: str) -> Callable[[Job, list[Task]], bool]:
 
 
 async def test_a_lost_acknowledgement(tmp_path: Path, engine: MemoryEngine) -> None:
-    engine.forget = 1
+    engine.unheard = 1
     async with running(made(tmp_path, engine)) as jobs:
         (one,) = await jobs.submit(ALICE, [run("sleep", "0.2")])
         await ended(jobs, one, "done")
@@ -257,7 +257,7 @@ async def test_a_node_error_from_ask(
         return await real(self, launches)
 
     monkeypatch.setattr(MemoryEngine, "ask", ask)
-    engine.forget = 1
+    engine.unheard = 1
     async with running(made(tmp_path, engine)) as jobs:
         (one,) = await jobs.submit(ALICE, [run("sleep", "0.3")])
         await ended(jobs, one, "done")

@@ -50,7 +50,7 @@ class _Attempt:
 class MemoryEngine:
     """See `clsh.jobs.engine.Engine`.
 
-    Nodes in `away` cannot be asked, those in `stalled` do not answer; `forget` is how many of
+    Nodes in `away` cannot be asked, those in `stalled` do not answer; `unheard` is how many of
     the next starts lose their acknowledgement, `refuse` why starts are refused. `delay_s` is
     the time between the claim of an attempt and the acknowledgement. Without `claims` a node
     knows an attempt only from then on, so that a second start of it runs it twice. `started`
@@ -69,7 +69,7 @@ class MemoryEngine:
         self.stalled: set[str] = set()
         self.started: Counter[str] = Counter()
         self.cancelled: Counter[str] = Counter()
-        self.forget = 0
+        self.unheard = 0
         self.refuse = ""
         self.delay_s = 0.0
         self.claims = True
@@ -111,8 +111,8 @@ class MemoryEngine:
         self._go(launch)
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
-        if self.forget > 0:
-            self.forget -= 1
+        if self.unheard > 0:
+            self.unheard -= 1
             raise NodeLostError(_node(launch), "the acknowledgement was lost")
         await self._reach(launch)
         return self._report(launch.id)
@@ -144,6 +144,16 @@ class MemoryEngine:
         text = attempt.output.get(stream, b"") if attempt else b""
         at = max(0, len(text) + offset) if offset < 0 else offset
         return text[at : at + limit]
+
+    async def forget(self, launches: Sequence[Launch]) -> None:
+        """See Engine.forget."""
+        for launch in launches:
+            attempt = self._attempts.get(launch.id)
+            is_over = attempt is not None and attempt.phase != "running"
+            if is_over and _node(launch) not in self.away:
+                del self._attempts[launch.id]
+        for launch in launches:
+            await self._reach(launch)
 
     def write(self, attempt: str, stream: Stream, data: bytes) -> None:
         """Let a task write."""

@@ -32,6 +32,7 @@ _START_S = 20.0
 _STARTING_S = 3.0
 _AGAIN_S = 0.2
 _CHECK_S = 30.0
+_FORGET_S = 30.0
 _LONGEST_S = 6.0
 _MOST_ASKED = 250
 _FINAL = frozenset({"ended", "lost", "refused"})
@@ -134,12 +135,9 @@ class Remote:
 
     async def ask(self, launches: Sequence[Launch]) -> Sequence[Report]:
         """Ask all nodes side by side; see Engine."""
-        by_node: dict[str, list[Launch]] = {}
-        for launch in launches:
-            command.check_names(launch)
-            by_node.setdefault(launch.places[0].node, []).append(launch)
         found: dict[str, Report] = {}
-        answered = await asyncio.gather(*(self._ask(*one) for one in by_node.items()))
+        calls = (self._ask(*one) for one in _by_node(launches).items())
+        answered = await asyncio.gather(*calls)
         for reports in answered:
             found.update((report.id, report) for report in reports)
         return [found[launch.id] for launch in launches]
@@ -170,18 +168,9 @@ class Remote:
         return bytes(sink.data)
 
     async def forget(self, launches: Sequence[Launch]) -> None:
-        """Delete what the nodes keep of attempts that have ended, output in the spool too.
-
-        Idempotent. Raises NodeError when a node cannot be asked; others are cleaned first.
-        """
-        by_node: dict[str, list[str]] = {}
-        for launch in launches:
-            command.check_names(launch)
-            by_node.setdefault(launch.places[0].node, []).append(launch.id)
-        calls = [
-            self._known(node).call(["forget", *ids], ["-"], _ANSWER_S + len(ids) / 50)
-            for node, ids in by_node.items()
-        ]
+        """Delete their directories on all nodes side by side; see Engine."""
+        by_node = _by_node(launches)
+        calls = (self._forget(*one) for one in by_node.items())
         for result in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
@@ -225,6 +214,12 @@ class Remote:
         for launch in launches:
             self._open[launch.id] = launch
         return [Report(launch.id, "unknown", now, reason=reason) for launch in launches]
+
+    async def _forget(self, node: str, launches: Sequence[Launch]) -> None:
+        link = self._known(node)
+        ids = [launch.id for launch in launches]
+        for at in range(0, len(ids), _MOST_ASKED):
+            await link.call(["forget", *ids[at : at + _MOST_ASKED]], ["-"], _FORGET_S)
 
     async def _asked(self, link: Link, launches: Sequence[Launch]) -> list[Answer]:
         """Ask about attempts of one node; what is about to begin is waited for, then ended."""
@@ -277,6 +272,15 @@ class Remote:
         if link is None:
             raise UnreachableError(node, "it is no node of this engine")
         return link
+
+
+def _by_node(launches: Sequence[Launch]) -> dict[str, list[Launch]]:
+    """Group attempts by the node that has them; raises UsageError for a bad name."""
+    found: dict[str, list[Launch]] = {}
+    for launch in launches:
+        command.check_names(launch)
+        found.setdefault(launch.places[0].node, []).append(launch)
+    return found
 
 
 class _Kept:

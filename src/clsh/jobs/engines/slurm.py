@@ -22,7 +22,7 @@ from clsh.base.errors import ConfigError, NodeError, UsageError
 from clsh.base.messages import tr
 from clsh.jobs.engine import Report
 from clsh.jobs.engines._slurm import options, parse, shell
-from clsh.jobs.engines._slurm.batches import Batches
+from clsh.jobs.engines._slurm.batches import Batches, by_owner
 from clsh.jobs.engines._slurm.files import files, folder
 from clsh.jobs.engines._slurm.host import Host, OwnerError
 from clsh.jobs.engines._slurm.script import script
@@ -46,6 +46,7 @@ _LONGEST_PAUSE_S = 15.0
 _SUBMIT_S = 90.0
 _CANCEL_S = 30.0
 _ASK_S = 10.0
+_FORGET_S = 60.0
 _LEARN_S = 300.0
 _OVER = frozenset({"ended", "lost", "refused"})
 
@@ -137,6 +138,18 @@ class Slurm:
         file = files(launch, home, spool).of(stream)
         program = shell.show(spool, launch.id, file, offset, limit)
         return await self._host.run_as(launch.owner, program, ANSWER_S)
+
+    async def forget(self, launches: Sequence[Launch]) -> None:
+        """Delete their directories in the spools of their owners; see Engine."""
+        reports = await self._survey.reports(launches, is_all=True)
+        unknown = [one for one in reports if one.phase == "unknown"]
+        over = {one.id for one in reports if one.phase in _OVER}
+        for owner, some in by_owner([one for one in launches if one.id in over]).items():
+            spool = await self._survey.spool(owner)
+            program = shell.forget(spool, [one.id for one in some])
+            await self._host.run_as(owner, program, _FORGET_S)
+        if unknown:
+            raise self._error(unknown[0].reason)
 
     def _watch(self, launch: Launch, report: Report) -> None:
         self._watched.setdefault(launch.id, (launch, report))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clsh.base import plugins
-from clsh.base.errors import NodeError, NodeLostError
+from clsh.base.errors import NodeError, NodeLostError, UnreachableError
 from clsh.jobs.engine import EngineContext, Launch, Report
 from clsh.jobs.engines.memory import MemoryEngine
 from clsh.jobs.model import Place, Request
@@ -89,7 +89,7 @@ async def test_told_to_refuse_and_to_lose(heard: Heard) -> None:
 
 
 async def test_told_to_forget_an_acknowledgement(heard: Heard) -> None:
-    heard.engine.forget = 1
+    heard.engine.unheard = 1
     one = launch("sleep", "100")
     with pytest.raises(NodeLostError):
         await heard.engine.start(one)
@@ -151,3 +151,20 @@ async def test_nobody_listens() -> None:
     await until(lambda: not engine.running())
     assert await ask(engine, launch()) == ["ended"]
     assert await engine.read(launch(number=9), "output", 0, 9) == b""
+
+
+async def test_what_has_ended_is_forgotten_and_what_lives_is_not(heard: Heard) -> None:
+    over, lives, away = launch(), launch("sleep", "100", number=2), launch(number=3)
+    engine = heard.engine
+    for one in (over, lives, away):
+        await engine.start(one)
+    engine.end(over.id, 0)
+    await engine.forget([over, lives])
+    assert await ask(engine, over) == ["absent"]
+    assert await ask(engine, lives) == ["running"]
+    engine.end(away.id, 0)
+    engine.fall("node1")
+    with pytest.raises(UnreachableError):
+        await engine.forget([away])
+    engine.come_back("node1")
+    assert await ask(engine, away) == ["ended"]

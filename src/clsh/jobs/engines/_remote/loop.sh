@@ -107,7 +107,10 @@ cancel() { # NUMBER ID
 } 2>/dev/null
 forget() { # NUMBER ID...
   q=$1; shift
-  for i in "$@"; do [ ! -e "$spool/$i/status" ] || rm -rf "$spool/$i"; done
+  for i in "$@"; do
+    shift; [ ! -e "$spool/$i/status" ] || set -- "$@" "$spool/$i"
+  done
+  [ $# = 0 ] || rm -rf "$@"
   say "$q - done"
 }
 cores=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)

@@ -174,6 +174,11 @@ def show(spool: str, id_: str, file: Named, offset: int, limit: int) -> str:
     return _program(spool, _READ, [("show", id_, str(offset), str(limit), *file.pieces)])
 
 
+def forget(spool: str, ids: Iterable[str]) -> str:
+    """Return the program that deletes what the spool has of attempts."""
+    return _program(spool, "", (("rm -rf --", f"{spool}/{id_}") for id_ in ids))
+
+
 def _program(spool: str, functions: str, calls: Iterable[Sequence[str]]) -> str:
     lines = [" ".join([name, *(word(one, "") for one in args)]) for name, *args in calls]
     return "\n".join([_COMMON.format(spool=word(spool, "spool")) + functions, *lines, ""])

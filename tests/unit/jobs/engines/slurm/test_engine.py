@@ -545,3 +545,20 @@ def test_there_is_no_way() -> None:
 def test_it_complains(fake: FakeSlurm) -> None:
     assert fake.engine().complaints(launch(metric="queue").request)
     assert not fake.engine().complaints(launch(metric="load").request)
+
+
+async def test_what_has_ended_is_forgotten_and_what_lives_is_not(fake: FakeSlurm) -> None:
+    engine = fake.engine()
+    over, lives, never = launch(), launch("q1-13.0.1"), launch("q1-14.0.1")
+    await engine.start(over)
+    await engine.start(lives)
+    fake.runs(1)
+    fake.ends(1, "COMPLETED", "0:0")
+    for _ in range(2):
+        await engine.forget([over, lives, never])
+        assert (fake.of(over.id).exists(), fake.of(lives.id).exists()) == (False, True)
+    await engine.forget([])
+    fake.breaks("squeue-before", "echo away >&2; exit 1")
+    with pytest.raises(NodeError, match="away"):
+        await engine.forget([lives])
+    assert fake.of(lives.id).exists()
