@@ -1,4 +1,4 @@
-"""A job that has not ended, as the scheduler keeps it: small, so that 100,000 may wait. Pure."""
+"""A job that has not ended, as the scheduler keeps it. Pure."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from clsh.base.messages import tr
 from clsh.jobs import states
-from clsh.jobs.model import ENDED, PLACED, Task
+from clsh.jobs.model import ENDED, PLACED, Job, Task
 from clsh.jobs.placement import rank
-from clsh.jobs.queue.codec import decode
-from clsh.jobs.queue.rows import JobRow, Whole
+from clsh.jobs.queue.codec import array_of, decode
+from clsh.jobs.queue.rows import JobRow
 from clsh.jobs.rooms import need_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from clsh.jobs.model import After, Job, JobState, Request, TaskState
+    from clsh.jobs.model import After, JobState, Request, TaskState
     from clsh.jobs.queue.rows import Loaded
     from clsh.jobs.rooms import Need
 
@@ -27,6 +27,7 @@ class Current:
         "after",
         "again",
         "apart",
+        "array",
         "at_once",
         "counts",
         "ended",
@@ -39,22 +40,23 @@ class Current:
         "next",
         "owner",
         "reason",
+        "request",
         "rest",
         "size",
         "started",
         "state",
         "submitted",
-        "text",
         "time_limit",
         "waiting",
     )
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, request: Request | None = None) -> None:
         whole, row = loaded.whole, loaded.whole.row
-        request = decode(whole.request)
+        request = request or decode(whole.request)
         self.id = row.id
         self.owner = whole.owner
-        self.text = whole.request
+        self.request = request
+        self.array: Sequence[int] = array_of(whole.request) if request.array else (0,)
         self.submitted = whole.submitted
         self.size = whole.size
         self.state: JobState = row.state
@@ -77,11 +79,6 @@ class Current:
         self.filed = False
 
     @property
-    def request(self) -> Request:
-        """What was asked for."""
-        return decode(self.text)
-
-    @property
     def placed(self) -> int:
         """How many of its tasks have a place."""
         return sum(self.counts.get(state, 0) for state in PLACED)
@@ -102,13 +99,11 @@ class Current:
 
     def index_at(self, position: int) -> int:
         """Return the index of a task by its position in the array."""
-        array = self.request.array
-        return array[position] if array else 0
+        return self.array[position]
 
     def position_of(self, index: int) -> int:
         """Return the position of a task; raises ValueError when the job has no such index."""
-        array = self.request.array
-        return (array or (0,)).index(index)
+        return self.array.index(index)
 
     def has_row(self, position: int) -> bool:
         """Tell whether a task is stored by itself."""
@@ -157,13 +152,19 @@ class Current:
             self.reason,
         )
 
-    def whole(self) -> Whole:
-        """Return it as it would be stored."""
-        return Whole(self.row(), self.owner, self.submitted, self.size, self.text)
-
     def job(self) -> Job:
         """Return it as others see it."""
-        return self.whole().job()
+        return Job(
+            self.id,
+            self.owner,
+            self.request,
+            self.state,
+            self.submitted,
+            self.started,
+            self.ended,
+            {state: count for state, count in self.counts.items() if count},
+            self.reason,
+        )
 
 
 def reason_of(job: Current, last: Iterable[Task]) -> str:

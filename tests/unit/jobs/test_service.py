@@ -15,7 +15,7 @@ from clsh.jobs.errors import NoJobError, NotNowError, RequestError
 from clsh.jobs.model import Place, Slots
 from clsh.jobs.queue import QueueError
 from clsh.jobs.settings import Settings
-from clsh.jobs.wish import Wish
+from clsh.jobs.wish import MOST, TaskWish, Wish
 from tests.support.clocks import Running
 from tests.support.jobs import ALICE, BOB, ROOT, ended, made, reached, run, running, until
 
@@ -269,8 +269,9 @@ async def test_a_time_limit(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None
 async def test_a_large_array(jobs: Jobs) -> None:
     array = tuple(range(0, 20_000, 2))
     (one,) = await jobs.submit(ALICE, [run(*LONG, kind="batch", array=array, held=True)])
-    _, tasks = await jobs.job(ALICE, one)
-    assert [task.index for task in tasks] == list(array)
+    for at in range(0, len(array), MOST):
+        _, tasks = await jobs.job(ALICE, one, TaskWish(offset=at))
+        assert [task.index for task in tasks] == list(array[at : at + MOST])
     assert {task.why for task in tasks} == {"held: it waits until it is released"}
     await jobs.cancel(ALICE, one)
     job, tasks = await ended(jobs, one, "cancelled")

@@ -13,8 +13,8 @@ from clsh.jobs.queue.codec import encode
 from clsh.jobs.queue.file import QueueFile
 from clsh.jobs.queue.format import MIGRATIONS
 from clsh.jobs.queue.listing import find
-from clsh.jobs.queue.rows import all_tasks, words_of
-from clsh.jobs.wish import Wish
+from clsh.jobs.queue.rows import words_of
+from clsh.jobs.wish import TaskWish, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def test_a_batch_is_all_or_nothing(queue: QueueFile) -> None:
     bad = Task(1, 0, "done", 1, (), "why", reason=None)  # type: ignore[arg-type]  # refused by the table
     with pytest.raises(QueueError, match=r"cannot use .*NOT NULL"):
         queue.write(Batch([new()], {(1, 0): (bad, 0)}))
-    assert queue.load() == []
+    assert queue.load() == ([], [])
     assert put(queue, new()) == [1]
 
 
@@ -86,7 +86,7 @@ def test_what_is_open_is_loaded(queue: QueueFile) -> None:
     counts = {"running": 1, "cancelled": 1, "pending": 3}
     row = JobRow(one, "running", 1.0, 0.0, True, 1, "pending", counts, "r")  # type: ignore[arg-type]  # a dict is invariant
     queue.write(Batch((), {(one, 0): (task, 0), (one, 3): (apart, 3)}, {one: row}))
-    (loaded,) = queue.load()
+    (loaded,), _ = queue.load()
     assert loaded.whole.row == row
     assert (list(loaded.live), loaded.apart) == ([task], frozenset({3}))
     assert queue.apart(one) == {3}
@@ -103,9 +103,9 @@ def test_tasks_without_rows_are_as_the_job_says(queue: QueueFile) -> None:
     task = Task(one, 8, "done", 1)
     row = JobRow(one, "cancelled", 1.0, 9.0, False, 0, "cancelled", {}, "by alice")
     queue.write(Batch((), {(one, 8): (task, 1)}, {one: row}))
-    found = queue.job(one)
+    found = queue.page(one, TaskWish())
     assert found is not None
-    first, second, third = all_tasks(*found)
+    first, second, third = found[1]
     assert (first.index, first.state, first.ended, first.reason) == (
         7,
         "cancelled",

@@ -1,0 +1,71 @@
+"""What is read of jobs that have not ended: all of some, of the others only their turn."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from clsh.jobs.placement import rank
+from clsh.jobs.queue import parts, rows
+from clsh.jobs.queue.codec import decode
+from clsh.jobs.queue.rows import Loaded, Sleeper
+from clsh.jobs.rooms import need_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from clsh.jobs.model import Request, Task
+    from clsh.jobs.rooms import Need
+
+_OPEN = "('pending','starting','running','unknown')"
+_AT_ONCE = 500
+
+
+def load(db: sqlite3.Connection) -> tuple[list[Loaded], list[Sleeper]]:
+    """Return all jobs that have not ended; those of which nothing has begun sleep."""
+    needs: dict[Need, Need] = {}
+    asleep: list[Sleeper] = []
+    awake: list[int] = []
+    for number, state, submitted, begun, text in db.execute(
+        "SELECT id, state, submitted, next>0 OR id IN (SELECT job FROM tasks), request"
+        " FROM jobs WHERE ended=0 ORDER BY id"
+    ):
+        request = decode.__wrapped__(text)
+        if begun or state != "pending" or not may_sleep(request):
+            awake.append(number)
+        else:
+            need = need_of(request)
+            key = rank(request.priority, submitted, number)
+            asleep.append(Sleeper(key, needs.setdefault(need, need)))
+    found: list[Loaded] = []
+    for at in range(0, len(awake), _AT_ONCE):
+        found += loaded(db, awake[at : at + _AT_ONCE])
+    return found, asleep
+
+
+def may_sleep(request: Request) -> bool:
+    """Tell whether nothing of a request is needed before its turn comes."""
+    return not (request.held or request.after or request.send)
+
+
+def loaded(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Loaded]:
+    """Return jobs with their tasks that have not ended."""
+    some = json.dumps(numbers)
+    live: dict[int, list[Task]] = {}
+    for row in db.execute(
+        f"SELECT {rows.TASK} FROM tasks WHERE job IN {rows.SOME} AND state IN {_OPEN}",  # noqa: S608 - names of our own
+        (some,),
+    ):
+        live.setdefault(row[0], []).append(rows.task(row))
+    apart: dict[int, list[int]] = {}
+    for job, position in db.execute(
+        f"SELECT job, position FROM jobs JOIN tasks ON job=id"  # noqa: S608 - names of our own
+        f" WHERE id IN {rows.SOME} AND position>=next",
+        (some,),
+    ):
+        apart.setdefault(job, []).append(position)
+    return [
+        Loaded(one, live.get(one.row.id, ()), frozenset(apart.get(one.row.id, ())))
+        for one in parts.wholes(db, numbers)
+    ]
