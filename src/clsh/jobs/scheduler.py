@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MOST_PLACED = 256  # in one batch
+_MOST_PLACED = 256  # in one batch; others have their turn before the next
 _LOOK_S = 1.0
 _AGAIN_S = 1.0
 _PACE_S = 0.05  # changes that come together are told together
@@ -79,8 +79,10 @@ class Scheduler:
     async def load(self, name: str, jobs: Sequence[Loaded], asleep: Sequence[Sleeper] = ()) -> None:
         """Take in what is stored; `name` is that of the queue."""
         self._name = name
-        for sleeper in asleep:
+        for count, sleeper in enumerate(asleep):
             self.book.sleep(sleeper)
+            if not count % _MOST_PLACED:
+                await asyncio.sleep(0)
         others = await self._states({number for one in jobs for number, _ in _after(one)})
         now = self._clock.unix()
         for one in jobs:
@@ -237,7 +239,9 @@ class Scheduler:
             if one.is_new
         ]
         others = await self._states({number for one, *_ in fresh for number, _ in one.after})
-        for request, job, number in fresh:
+        for count, (request, job, number) in enumerate(fresh):
+            if count % _MOST_PLACED == _MOST_PLACED - 1:
+                await asyncio.sleep(0)
             if len(self.book.jobs) >= MOST_AWAKE and may_sleep(request):
                 key = rank(request.priority, job.submitted, number)
                 self.book.sleep(Sleeper(key, need_of(request)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from clsh.base.errors import NotAllowedError
 from clsh.base.messages import tr
-from clsh.jobs import states
+from clsh.jobs import leftovers, states
 from clsh.jobs.check import check
 from clsh.jobs.current import Current
 from clsh.jobs.errors import NoJobError, NotNowError, RequestError
@@ -43,6 +43,7 @@ MOST_AT_ONCE = 10_000
 
 MOST_READ = 8 << 20
 
+_AT_A_TIME = 100  # requests, before others have their turn
 _DAY_S = 86_400.0
 _CHORES_S = 600.0
 _SLICE_S = 0.1  # between slices, so that the removal of old jobs delays nothing
@@ -139,13 +140,17 @@ class Jobs:
                 tr("there are more than {most} requests at once", most=MOST_AT_ONCE),
                 hint=tr("many tasks that are alike are one array"),
             )
+        await self._check_after(user, requests)
+        now = self._clock.unix()
+        new: list[New] = []
         for request in requests:
             check(request)
             self._check_told(request)
             self._check_engine(request)
-        await self._check_after(user, requests)
-        now = self._clock.unix()
-        stored = await self._scheduler.submit([_new(owner, one, now) for one in requests])
+            new.append(_new(owner, request, now))
+            if not len(new) % _AT_A_TIME:
+                await asyncio.sleep(0)
+        stored = await self._scheduler.submit(new)
         return [one.id for one in stored]
 
     async def jobs(self, user: User, wish: Wish) -> Listing:
@@ -291,12 +296,13 @@ class Jobs:
                 _log.warning("old jobs stay: %s", error)
 
     async def forget(self) -> None:
-        """Remove the jobs that are kept no longer, a slice at a time."""
+        """Remove the jobs that are kept no longer, slice by slice, and what nodes have of them."""
         before = self._clock.unix() - self.settings.keep_days * _DAY_S
         gone = 1
         while gone:
             gone = await self._queue.forget(before, self.settings.keep_jobs)
             await asyncio.sleep(_SLICE_S)
+        await leftovers.sweep(self._engine, self._queue, self._clock)
 
     def _running(self) -> None:
         if not self._name:

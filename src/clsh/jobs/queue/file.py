@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from clsh.base import db as files
 from clsh.base.chores import Chores, restore_command
 from clsh.base.messages import tr
-from clsh.jobs.queue import opening, parts, rows
+from clsh.jobs.queue import gone as leftovers
+from clsh.jobs.queue import naming, opening, parts, rows
 from clsh.jobs.queue.errors import QueueError, QueueFullError
 from clsh.jobs.queue.format import FILE, MIGRATIONS
 from clsh.jobs.queue.rows import Stored
@@ -151,10 +152,16 @@ class QueueFile:
         with self._told(reading=True) as db:
             return question(db)
 
+    def change(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Let `work` change something, all of it or nothing."""
+        with self._told(writing=True) as db, files.transaction(db):
+            work(db)
+
     def forget(self, before: float, keep: int) -> int:
         """Remove some of the jobs that ended before a moment, or beyond the `keep` newest.
 
-        Returns how many were removed: 0 when none is left that should go.
+        Returns how many were removed: 0 when none is left that should go. Their attempts are
+        noted in the same transaction, see `gone`.
         """
         with self._told(writing=True) as db, files.transaction(db):
             (ended,) = db.execute("SELECT count(*) FROM jobs WHERE ended>0").fetchone()
@@ -170,6 +177,7 @@ class QueueFile:
                 gone.append(number)
                 tasks += size
             if gone:
+                leftovers.note(db, gone)
                 for table, column in (("tasks", "job"), ("job_nodes", "job"), ("jobs", "id")):
                     db.execute(
                         f"DELETE FROM {table} WHERE {column} IN {rows.SOME}",  # noqa: S608 - names of our own
@@ -207,6 +215,7 @@ class QueueFile:
     def _open(self) -> None:
         made = files.open_file(self.file, MIGRATIONS, synchronous="FULL")
         made.execute(f"PRAGMA journal_size_limit={_WAL}")
+        naming.recognise(made, self.file)
         self._db = self._connect(made)
         self._reader = sqlite3.connect(
             f"{self.file.absolute().as_uri()}?mode=ro",

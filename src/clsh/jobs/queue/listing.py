@@ -64,7 +64,8 @@ def failed_since(db: sqlite3.Connection, owner: str, at: float) -> int:
     """Return how many jobs of an owner ("": of all) failed after a moment."""
     whose = "AND owner=?" if owner else ""
     (count,) = db.execute(
-        f"SELECT count(*) FROM jobs INDEXED BY jobs_failed WHERE state='failed' AND ended>? {whose}",  # noqa: S608 - values are bound
+        "SELECT count(*) FROM jobs INDEXED BY jobs_failed"  # noqa: S608 - values are bound
+        f" WHERE state='failed' AND ended>? {whose}",
         (at, owner) if owner else (at,),
     ).fetchone()
     return int(count)

@@ -28,10 +28,10 @@ def load(db: sqlite3.Connection) -> tuple[list[Loaded], list[Sleeper]]:
     asleep: list[Sleeper] = []
     awake: list[int] = []
     for number, state, submitted, begun, text in db.execute(
-        "SELECT id, state, submitted, next>0 OR id IN (SELECT job FROM tasks), request"
-        " FROM jobs WHERE ended=0 ORDER BY id"
+        "SELECT id, state, submitted, next>0 OR EXISTS (SELECT 1 FROM tasks WHERE job=id),"
+        " request FROM jobs WHERE ended=0 ORDER BY id"
     ):
-        request = decode.__wrapped__(text)
+        request = decode(text)
         if begun or state != "pending" or not may_sleep(request):
             awake.append(number)
         else:

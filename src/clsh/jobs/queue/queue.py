@@ -14,6 +14,7 @@ from clsh.jobs.queue.errors import QueueError
 from clsh.jobs.queue.file import QueueFile
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterable, Sequence
 
     from clsh.jobs.model import JobState, Task
@@ -59,6 +60,10 @@ class Queue:
         """See QueueFile.write."""
         return await self._writing.call(partial(self._open().write, batch))
 
+    async def change(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """See QueueFile.change."""
+        await self._writing.call(partial(self._open().change, work))
+
     async def forget(self, before: float, keep: int) -> int:
         """See QueueFile.forget."""
         return await self._writing.call(partial(self._open().forget, before, keep))
@@ -67,23 +72,25 @@ class Queue:
         """See QueueFile.back_up."""
         return await self._writing.call(partial(self._open().back_up, now))
 
+    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """See QueueFile.ask."""
+        return await self._read(lambda file: file.ask(question))
+
     async def find(self, wish: Wish) -> Listing:
         """Return the jobs of a wish."""
-        return await self._read(lambda file: file.ask(lambda db: listing.find(db, wish)))
+        return await self.ask(lambda db: listing.find(db, wish))
 
     async def failed_since(self, owner: str, at: float) -> int:
         """Return how many jobs of an owner ("": of all) failed after a moment."""
-        return await self._read(
-            lambda file: file.ask(lambda db: listing.failed_since(db, owner, at))
-        )
+        return await self.ask(lambda db: listing.failed_since(db, owner, at))
 
     async def few(self, numbers: Sequence[int]) -> list[tuple[Whole, list[Task]]]:
         """Return jobs that have few tasks, each with all of them."""
-        return await self._read(lambda file: file.ask(lambda db: parts.few(db, numbers)))
+        return await self.ask(lambda db: parts.few(db, numbers))
 
     async def nodes(self, number: int, most: int) -> list[str]:
         """Return names of nodes on which a job ever had a place."""
-        return await self._read(lambda file: file.ask(lambda db: parts.nodes(db, number, most)))
+        return await self.ask(lambda db: parts.nodes(db, number, most))
 
     async def page(self, number: int, wish: TaskWish) -> tuple[Whole, list[Task]] | None:
         """See QueueFile.page."""

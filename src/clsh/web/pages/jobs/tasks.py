@@ -65,7 +65,7 @@ async def chosen(service: Jobs, user: User, number: int, index: str) -> tuple[Jo
         if tasks:
             return job, tasks[0]
     job, tasks = await service.job(user, number, TaskWish(limit=1))
-    first = next((state for state in _FIRST if job.counts.get(state)), "pending")
+    first: TaskState = next((state for state in _FIRST if job.counts.get(state)), "pending")
     if tasks[0].state != first:
         told = await service.job(user, number, TaskWish(frozenset({first}), limit=1))
         tasks = told[1] or tasks  # it may have gone on meanwhile
@@ -73,7 +73,7 @@ async def chosen(service: Jobs, user: User, number: int, index: str) -> tuple[Jo
 
 
 def wanted(asked: Asked, job: Job) -> tuple[TaskWish, int]:
-    """Return the page that the address asks for, by state (`only`), from `at` on; and of how many."""
+    """Return the page that the address asks for, by `only` and `at`, and of how many tasks."""
     only = cast("TaskState", asked.query.get("only", ""))
     total = job.counts.get(only, 0) if only else states.total(job)
     last = max(0, (total - 1) // ROWS * ROWS)
