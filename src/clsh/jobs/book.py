@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 MOST_SENT = 1000
 """How many tasks an engine that chooses nodes itself is given at most."""
 
-MOST_AWAKE = 1000
-"""With so many jobs here, those that come and only wait go to sleep."""
-
 _MOST_WOKEN = 128
 _MOST_NEEDS = 200  # that are tried in vain in one pass
 _PATIENCE_S = 300.0  # of who cannot be placed, before nodes are kept free for it
@@ -113,6 +110,10 @@ class Book:
         need = self._needs.setdefault(sleeper.need, sleeper.need)
         self._asleep[sleeper.key[1]] = need
         self._enter(need, sleeper.key)
+
+    def is_empty(self) -> bool:
+        """Tell whether all jobs have ended."""
+        return not (self.jobs or self._asleep)
 
     def is_asleep(self, number: int) -> bool:
         """Tell whether a job has to be woken before anything is done with it."""

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from clsh.base.messages import tr
 from clsh.jobs import states
-from clsh.jobs.book import MOST_AWAKE, Book
+from clsh.jobs.book import Book
 from clsh.jobs.calling import Calling
 from clsh.jobs.engine import Launch
 from clsh.jobs.model import PLACED, attempt_id
 from clsh.jobs.placement import Moment, rank
 from clsh.jobs.queue.codec import decode
 from clsh.jobs.queue.errors import QueueError
-from clsh.jobs.queue.opening import may_sleep
+from clsh.jobs.queue.opening import MOST_AWAKE, may_sleep
 from clsh.jobs.queue.rows import JobRow, Loaded, Sleeper, Whole
 from clsh.jobs.rooms import need_of
 

@@ -65,7 +65,7 @@ class QueueFile:
         self._chores: Chores | None = None
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._chores = Chores(self.file, _WAL)
+            self._chores = Chores(self.file, _WAL, naming.MARK)
             self._open()
         except sqlite3.Error as error:
             failed = self._failed(error)

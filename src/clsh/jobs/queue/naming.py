@@ -2,8 +2,8 @@
 
 Attempts are known to nodes by this name. A file that is put back would give names once more
 that were given after it was copied, and a node would tell of the attempts that had them. So
-each time the file is opened a word is written to it and beside it: where they differ it is not
-the file that was used last.
+each time the file is opened a word is written to it and beside it, and another one to backups:
+where they differ it is not the file that was used last.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from clsh.base import db as files
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MARK = "INSERT OR REPLACE INTO facts VALUES ('opened', 'copied')"
+"""What is written to a backup."""
 
 
 def recognise(db: sqlite3.Connection, file: Path) -> None:

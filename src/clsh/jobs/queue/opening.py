@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _OPEN = "('pending','starting','running','unknown')"
 _AT_ONCE = 500
 
+MOST_AWAKE = 1000
+"""With so many jobs in memory, those that come and only wait go to sleep."""
+
 
 def load(db: sqlite3.Connection) -> tuple[list[Loaded], list[Sleeper]]:
     """Return all jobs that have not ended; those of which nothing has begun sleep."""
@@ -32,7 +35,7 @@ def load(db: sqlite3.Connection) -> tuple[list[Loaded], list[Sleeper]]:
         " request FROM jobs WHERE ended=0 ORDER BY id"
     ):
         request = decode(text)
-        if begun or state != "pending" or not may_sleep(request):
+        if begun or state != "pending" or len(awake) < MOST_AWAKE or not may_sleep(request):
             awake.append(number)
         else:
             need = need_of(request)
