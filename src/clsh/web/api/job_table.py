@@ -92,6 +92,7 @@ JOBS: tuple[Entry, ...] = (
                 many=True,
                 choices=get_args(TaskState),
             ),
+            _TASK,
             Parameter("limit", "tasks at most", "whole", default="1000", high=MOST),
             Parameter("offset", "tasks to leave out before", "whole", default="0", high=10**6),
             *_SEEN,

@@ -111,16 +111,21 @@ async def job(site: Site, asked: Asked) -> object:
     await _changed(jobs, asked)
     version = jobs.version
     states = cast("list[TaskState]", asked.many("state"))
+    named = asked.many("task")
     wish = TaskWish(
-        states=frozenset(states), offset=asked.whole("offset"), limit=asked.whole("limit")
+        frozenset(states),
+        int(named[0]) if named else None,
+        asked.whole("offset"),
+        asked.whole("limit"),
     )
     with _told():
         found, tasks = await jobs.job(asked.asker, asked.whole("job"), wish)
+    total = sum(n for state, n in found.counts.items() if state in states or not states)
     fields = {
         "version": version,
         **job_rows.job_row(found),
         "request": form.native(found.request),
-        "total": sum(n for state, n in found.counts.items() if state in states or not states),
+        "total": len(tasks) if named else total,
     }
     rows = map(job_rows.task_row, tasks)
     return await to_long_json(fields, "tasks", rows, at_once=_ROWS_AT_ONCE)
