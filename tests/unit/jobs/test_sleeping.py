@@ -1,4 +1,4 @@
-"""Jobs that wait beyond those that memory is for: they sleep in the queue, and lose nothing by it."""
+"""Jobs beyond those that memory is for: they sleep in the queue, and lose nothing by it."""
 
 from __future__ import annotations
 

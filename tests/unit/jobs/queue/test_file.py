@@ -168,7 +168,7 @@ def test_pages_are_slices_of_all_in_every_order(many: QueueFile, order: Order) -
         {}, {"owner": "bob"}, {"text": "sim"}, {"node": "n1"}, {"states": frozenset({"pending"})},
         {"owner": "bob", "states": frozenset({"done", "failed"}), "text": "sim-1"},
     ):  # fmt: skip
-        every = look(many, Wish(order=order, **more))  # type: ignore[arg-type]  # the fields are those of Wish
+        every = look(many, Wish(order=order, **more))
         key = order.removeprefix("-")
         keys = [
             (job.request.argv[2] if key == "name" else getattr(job, key), job.id)
@@ -178,7 +178,7 @@ def test_pages_are_slices_of_all_in_every_order(many: QueueFile, order: Order) -
         assert len(keys) == every.total
         for offset in range(len(keys) + 1):
             for limit in (1, 3):
-                wish = Wish(order=order, offset=offset, limit=limit, **more)  # type: ignore[arg-type]  # as above
+                wish = Wish(order=order, offset=offset, limit=limit, **more)
                 assert ids(many, wish) == [number for _, number in keys[offset : offset + limit]]
 
 
@@ -239,7 +239,7 @@ def test_a_file_of_the_first_format_is_brought_up(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version=1")
         db.execute(
             "INSERT INTO jobs(owner, state, name, words, submitted, held, size, counts, request)"
-            " VALUES ('alice', 'pending', 'a', 'a', 1, 0, 1, '{\"pending\": 1}', '{\"argv\":[\"a\"]}')"
+            " VALUES ('alice', 'pending', 'a', 'a', 1, 0, 1, '{}', '{\"argv\":[\"a\"]}')"
         )
         db.execute(
             "INSERT INTO tasks VALUES (1, 0, 0, 'pending', 1, '', '', 0, 0, NULL, '', '', 0, 0)"
