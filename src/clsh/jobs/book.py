@@ -166,7 +166,7 @@ class Book:
     def cancel(self, job: Current, now: float, reason: str) -> None:
         """End what runs of a job, and never start the rest."""
         job.reason = reason
-        for task in list(job.live.values()):
+        for task in [one for one in job.live.values() if one.state in PLACED]:
             self.happen(job, task, states.Cancelled(now, reason), now)
         self._close(job, "cancelled", reason, now)
 
@@ -188,7 +188,8 @@ class Book:
         job.ended = 0.0
         job.reason = ""
         for task in tasks:
-            self._write(job, task, states.decide(task, states.Requeued())[0], now, -1)
+            self._change(job, task, states.decide(task, states.Requeued())[0], now, -1)
+        self._settle(job, (), now)
 
     def requeue_rest(self, job: Current, now: float) -> None:
         """Let the tasks wait again that never started and have no row."""
@@ -283,6 +284,11 @@ class Book:
         return [room for room in rooms if room.has.node not in kept]
 
     def _write(self, job: Current, before: Task, after: Task, now: float, position: int) -> None:
+        self._change(job, before, after, now, position)
+        self._settle(job, (after,), now)
+
+    def _change(self, job: Current, before: Task, after: Task, now: float, position: int) -> None:
+        """Write what becomes of a task; the job is to be settled after the last of them."""
         if before.state in PLACED and after.state not in PLACED:
             self._free(job, before)
         elif after.state in PLACED and before.state not in PLACED:
@@ -291,7 +297,6 @@ class Book:
         key = (job.id, after.index)
         _, known = self._taken.batch.tasks.get(key, (after, -1))
         self._taken.batch.tasks[key] = (after, max(position, known))
-        self._settle(job, (after,), now)
 
     def _hold(self, job: Current, task: Task, now: float) -> None:
         self._sent += 1
@@ -356,9 +361,8 @@ class Book:
 
     def _close(self, job: Current, state: TaskState, reason: str, now: float) -> None:
         """End all tasks of a job that wait."""
-        for index in list(job.waiting):
-            task = job.live[index]
-            self._write(job, task, replace(task, state=state, ended=now, reason=reason), now, -1)
+        for task in [one for one in job.live.values() if one.state == "pending"]:
+            self._change(job, task, replace(task, state=state, ended=now, reason=reason), now, -1)
         if job.rest == "pending" and (count := job.without_row()):
             job.move("pending", state, count)
             job.rest = state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from clsh.base.messages import tr
@@ -68,7 +69,7 @@ class Current:
         self.reason = row.reason
         self.counts: dict[TaskState, int] = dict(row.counts)
         self.live: dict[int, Task] = {task.index: task for task in loaded.live}
-        self.waiting = sorted(t.index for t in loaded.live if t.state == "pending")
+        self.waiting = deque(sorted(t.index for t in loaded.live if t.state == "pending"))
         self.apart = loaded.apart
         self.need: Need = need_of(request)
         self.key = rank(request.priority, whole.submitted, row.id)
@@ -91,8 +92,11 @@ class Current:
 
     def take(self) -> tuple[Task, int]:
         """Return the next task to place and its position, -1 when it has a row."""
-        if self.waiting:
-            return self.live[self.waiting[0]], -1
+        while self.waiting:
+            task = self.live.get(self.waiting[0])
+            if task and task.state == "pending":
+                return task, -1
+            self.waiting.popleft()  # it was placed or cancelled
         while self.next in self.apart:
             self.next += 1
         return Task(self.id, self.index_at(self.next)), self.next
@@ -116,8 +120,6 @@ class Current:
         elif position >= 0:
             self.apart |= {position}
         self.move(before.state, after.state)
-        if before.state == "pending" and after.index in self.waiting:
-            self.waiting.remove(after.index)
         if after.state in ENDED:
             self.live.pop(after.index, None)
         else:

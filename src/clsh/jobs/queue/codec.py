@@ -43,8 +43,8 @@ def decode(text: str) -> Request:
 
 def array_of(text: str) -> Sequence[int]:
     """Return the array of a request; one span is a range, which finds an index at once."""
-    said = json.loads(text).get("array", "")
-    parts = said.split(",") if said else []
+    said = str(json.loads(text).get("array", ""))
+    parts = said.split(",")
     if len(parts) == 1 and "-" in parts[0]:
         return _span(parts[0])
     return tuple(numbers(said)) if said else ()

@@ -51,7 +51,7 @@ def find(db: sqlite3.Connection, wish: Wish) -> Listing:
 
 def _find(db: sqlite3.Connection, wish: Wish) -> Listing:
     states = _states(db, wish)
-    wanted = [state for state in states if state in wish.states or not wish.states]
+    wanted: list[JobState] = [one for one in states if one in wish.states or not wish.states]
     total = sum(states[state] for state in wanted)
     offset = max(0, wish.offset)
     limit = max(0, min(wish.limit, MOST, total - offset))

@@ -65,7 +65,8 @@ async def chosen(service: Jobs, user: User, number: int, index: str) -> tuple[Jo
         if tasks:
             return job, tasks[0]
     job, tasks = await service.job(user, number, TaskWish(limit=1))
-    first: TaskState = next((state for state in _FIRST if job.counts.get(state)), "pending")
+    there: list[TaskState] = [state for state in _FIRST if job.counts.get(state)]
+    first = there[0] if there else "pending"
     if tasks[0].state != first:
         told = await service.job(user, number, TaskWish(frozenset({first}), limit=1))
         tasks = told[1] or tasks  # it may have gone on meanwhile
