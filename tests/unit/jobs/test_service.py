@@ -371,3 +371,45 @@ async def not_open(jobs: Jobs, user: User) -> None:
     for asked in (jobs.submit(user, [run()]), jobs.jobs(user, Wish()), jobs.cancel(user, 1)):
         with pytest.raises(QueueError, match="not open"):
             await asked
+
+
+async def test_what_pages_ask_of_many_jobs_at_once(jobs: Jobs, engine: MemoryEngine) -> None:
+    good, bad = await jobs.submit(ALICE, [run(), run("exit", "3")])
+    (array,) = await jobs.submit(BOB, [run("exit", "4", kind="batch", array=(5, 2, 7))])
+    for number in (good, bad, array):
+        await ended(jobs, number)
+    few = await jobs.few(ALICE, [good, bad, array, 999])
+    assert {number: [task.status for task in tasks] for number, tasks in few.items()} == {
+        good: [0],
+        bad: [3],
+    }
+    assert [task.index for task in (await jobs.few(ROOT, [array]))[array]] == [5, 2, 7]
+    assert set(await jobs.nodes(BOB, array)) <= {"n1", "n2"}
+    with pytest.raises(NoJobError):
+        await jobs.nodes(ALICE, array)
+    counts = [await jobs.failed_since(user, 0.0) for user in (ALICE, BOB, ROOT)]
+    assert counts == [1, 1, 2]
+    assert await jobs.failed_since(ROOT, jobs._clock.unix() + 60) == 0
+
+
+async def test_many_requests_give_others_their_turn(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large submission is taken in slices, and all or none of it all the same."""
+    monkeypatch.setattr(service, "_AT_A_TIME", 2)
+    monkeypatch.setattr("clsh.jobs.scheduler._MOST_PLACED", 2)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    taking = asyncio.create_task(other())
+    ids = await jobs.submit(ALICE, [run(held=True) for _ in range(9)])
+    taking.cancel()
+    assert turns > 4
+    with pytest.raises(RequestError):
+        await jobs.submit(ALICE, [*[run() for _ in range(8)], run(slots=99)])
+    assert (await jobs.jobs(ALICE, Wish())).total == len(ids) == 9
