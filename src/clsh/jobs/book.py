@@ -74,7 +74,7 @@ class Book:
         self.rooms = Rooms()
         self.unasked: dict[tuple[int, int], frozenset[str]] = {}
         self.called: list[int] = []
-        self._asleep: dict[int, Need] = {}
+        self._asleep: dict[int, Need | None] = {}  # None: it is held
         self._needs: dict[Need, Need] = {}
         self._ready: dict[Need, list[tuple[float, int]]] = {}
         self._heads: list[tuple[tuple[float, int], Need]] = []  # the first of each, in order
@@ -106,10 +106,11 @@ class Book:
         return bool(self._taken.batch.jobs or self._taken.orders)
 
     def sleep(self, sleeper: Sleeper) -> None:
-        """Take in a job that is ready, and stays in the queue until its turn comes."""
-        need = self._needs.setdefault(sleeper.need, sleeper.need)
+        """Take in a job that stays in the queue until its turn comes, or it is released."""
+        need = self._needs.setdefault(sleeper.need, sleeper.need) if sleeper.need else None
         self._asleep[sleeper.key[1]] = need
-        self._enter(need, sleeper.key)
+        if need:
+            self._enter(need, sleeper.key)
 
     def is_empty(self) -> bool:
         """Tell whether all jobs have ended."""
@@ -121,11 +122,11 @@ class Book:
 
     def wake(self, loaded: Loaded) -> None:
         """Take in all of a job that sleeps; what was read of one that is awake is too old."""
-        if self._asleep.pop(loaded.whole.row.id, None) is None:
+        if loaded.whole.row.id not in self._asleep:
             return
         job = Current(loaded)
         job.need = self._needs.setdefault(job.need, job.need)
-        job.filed = True
+        job.filed = self._asleep.pop(job.id) is not None
         self.jobs[job.id] = job
 
     def add(
@@ -241,10 +242,10 @@ class Book:
     def why_waiting(self, number: int) -> str:
         """Return in words why the tasks of a job that wait have no place."""
         job = self.jobs.get(number)
-        need = job.need if job else self._asleep.get(number)
-        if need is None:
+        if job is None and number not in self._asleep:
             return ""
-        if job and job.held:
+        need = job.need if job else self._asleep[number]
+        if need is None or (job and job.held):
             return tr("held: it waits until it is released")
         if job and job.after:
             others = ", ".join(str(number) for number in sorted(job.after))

@@ -16,12 +16,11 @@ from clsh.jobs.book import Book
 from clsh.jobs.calling import Calling
 from clsh.jobs.engine import Launch
 from clsh.jobs.model import PLACED, attempt_id
-from clsh.jobs.placement import Moment, rank
+from clsh.jobs.placement import Moment
 from clsh.jobs.queue.codec import decode
 from clsh.jobs.queue.errors import QueueError
-from clsh.jobs.queue.opening import MOST_AWAKE, may_sleep
-from clsh.jobs.queue.rows import JobRow, Loaded, Sleeper, Whole
-from clsh.jobs.rooms import need_of
+from clsh.jobs.queue.opening import MOST_AWAKE, may_sleep, sleeping
+from clsh.jobs.queue.rows import JobRow, Loaded, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from clsh.jobs.engine import Engine, Report
     from clsh.jobs.model import Job, JobState, Request, Task
     from clsh.jobs.queue import New, Queue, Stored
+    from clsh.jobs.queue.rows import Sleeper
     from clsh.jobs.settings import Settings
     from clsh.nodes.model import NodeLoad
 
@@ -243,8 +243,7 @@ class Scheduler:
             if count % _MOST_PLACED == _MOST_PLACED - 1:
                 await asyncio.sleep(0)
             if len(self.book.jobs) >= MOST_AWAKE and may_sleep(request):
-                key = rank(request.priority, job.submitted, number)
-                self.book.sleep(Sleeper(key, need_of(request)))
+                self.book.sleep(sleeping(number, request, job.submitted, held=job.held))
             else:
                 self.book.add(_loaded(job, number), others, self._clock.unix(), request)
         for future, _, ids in told:

@@ -141,14 +141,36 @@ async def test_arrays_sleep_too(tmp_path: Path, engine: MemoryEngine) -> None:
     assert set(engine.started.values()) == {1}
 
 
-async def test_who_waits_for_others_is_held_or_sends_files_stays_awake(
+async def test_who_is_held_sleeps_until_released(tmp_path: Path, engine: MemoryEngine) -> None:
+    held = "held: it waits until it is released"
+    async with running(made(tmp_path, engine)) as jobs:
+        ids = await crowd(jobs)
+        one, two = await jobs.submit(ALICE, [run(held=True, priority=9), run(held=True)])
+        assert all(map(book(jobs).is_asleep, (one, two)))
+        assert (await jobs.job(ALICE, one))[1][0].why == held
+    async with running(made(tmp_path, engine)) as jobs:
+        assert all(map(book(jobs).is_asleep, (one, two)))
+        await jobs.hold(ALICE, ids[-1])
+        let_go(engine)
+        for number in ids[:-1]:
+            await ended(jobs, number, "done")
+        await jobs.release(ALICE, one)
+        await ended(jobs, one, "done")
+        assert (await jobs.job(ALICE, two))[1][0].why == held
+        await jobs.cancel(ALICE, two)
+        await ended(jobs, two, "cancelled")
+    async with running(made(tmp_path, engine)) as jobs:
+        await jobs.release(ALICE, ids[-1])
+        await ended(jobs, ids[-1], "done")
+    assert set(engine.started.values()) == {1}
+
+
+async def test_who_waits_for_others_or_sends_files_stays_awake(
     tmp_path: Path, engine: MemoryEngine
 ) -> None:
     async with running(made(tmp_path, engine)) as jobs:
         ids = await crowd(jobs)
-        others = await jobs.submit(
-            ALICE, [run(held=True), run(after=((ids[0], "any"),)), run(send=("a",))]
-        )
+        others = await jobs.submit(ALICE, [run(after=((ids[0], "any"),)), run(send=("a",))])
         assert not any(map(book(jobs).is_asleep, others))
     async with running(made(tmp_path, engine)) as jobs:
         assert not any(map(book(jobs).is_asleep, others))

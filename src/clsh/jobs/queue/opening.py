@@ -30,17 +30,18 @@ def load(db: sqlite3.Connection) -> tuple[list[Loaded], list[Sleeper]]:
     needs: dict[Need, Need] = {}
     asleep: list[Sleeper] = []
     awake: list[int] = []
-    for number, state, submitted, begun, text in db.execute(
-        "SELECT id, state, submitted, next>0 OR EXISTS (SELECT 1 FROM tasks WHERE job=id),"
-        " request FROM jobs WHERE ended=0 ORDER BY id"
+    for number, submitted, held, begun, text in db.execute(
+        "SELECT id, submitted, held,"
+        " next>0 OR rest<>'pending' OR EXISTS (SELECT 1 FROM tasks WHERE job=id), request"
+        " FROM jobs WHERE ended=0 ORDER BY id"
     ):
         request = decode(text)
-        if begun or state != "pending" or len(awake) < MOST_AWAKE or not may_sleep(request):
+        if begun or len(awake) < MOST_AWAKE or not may_sleep(request):
             awake.append(number)
         else:
-            need = need_of(request)
-            key = rank(request.priority, submitted, number)
-            asleep.append(Sleeper(key, needs.setdefault(need, need)))
+            sleeper = sleeping(number, request, submitted, held=bool(held))
+            need = needs.setdefault(sleeper.need, sleeper.need) if sleeper.need else None
+            asleep.append(Sleeper(sleeper.key, need))
     found: list[Loaded] = []
     for at in range(0, len(awake), _AT_ONCE):
         found += loaded(db, awake[at : at + _AT_ONCE])
@@ -49,7 +50,13 @@ def load(db: sqlite3.Connection) -> tuple[list[Loaded], list[Sleeper]]:
 
 def may_sleep(request: Request) -> bool:
     """Tell whether nothing of a request is needed before its turn comes."""
-    return not (request.held or request.after or request.send)
+    return not (request.after or request.send)
+
+
+def sleeping(number: int, request: Request, submitted: float, *, held: bool) -> Sleeper:
+    """Return what is kept in memory of a job that sleeps."""
+    need = None if held else need_of(request)
+    return Sleeper(rank(request.priority, submitted, number), need)
 
 
 def loaded(db: sqlite3.Connection, numbers: Sequence[int]) -> list[Loaded]:

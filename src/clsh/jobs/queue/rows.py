@@ -108,10 +108,13 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Sleeper:
-    """A job of which nothing has begun, as little as is needed to find its turn: `key`, `need`."""
+    """A job of which nothing has begun, as little as is needed to find its turn.
+
+    `key` is its place in the queue, with its number; `need` is None when it is held.
+    """
 
     key: tuple[float, int]
-    need: Need
+    need: Need | None
 
 
 @dataclass(slots=True)
