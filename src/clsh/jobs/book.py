@@ -78,7 +78,7 @@ class Book:
         self._needs: dict[Need, Need] = {}
         self._ready: dict[Need, list[tuple[float, int]]] = {}
         self._heads: list[tuple[tuple[float, int], Need]] = []  # the first of each, in order
-        self._in_vain: set[Need] = set()
+        self._in_vain: dict[Need, str] = {}  # with why, once somebody has asked
         self._blocked: dict[Need, float] = {}
         self._dependents: dict[int, set[int]] = {}
         self._taken = Taken()
@@ -220,7 +220,7 @@ class Book:
             (_, number), need = self._heads[at]
             if not self.chooses and not has_room(need, rooms):
                 at += 1
-                self._in_vain.add(need)
+                self._in_vain[need] = ""
                 rooms = self._spare(need, rooms, moment.now)
                 continue
             if number in self._asleep:
@@ -253,10 +253,10 @@ class Book:
         if job and job.at_once and job.placed >= job.at_once:
             return tr("{count} of its tasks may run at once", count=job.at_once)
         turn = tr("its turn has not come")
-        if need not in self._in_vain:
-            return turn
-        choice = placement.choose(need, self._free_rooms(), Moment({}, 0.0))
-        return turn if choice.places else choice.why
+        if self._in_vain.get(need) == "":
+            choice = placement.choose(need, self._free_rooms(), Moment({}, 0.0))
+            self._in_vain[need] = turn if choice.places else choice.why
+        return self._in_vain.get(need, turn)
 
     def _choose(self, need: Need, rooms: list[Room], moment: Moment) -> Choice | None:
         if not self.chooses:

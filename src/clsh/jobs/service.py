@@ -375,9 +375,10 @@ class Jobs:
 
 def _new(owner: str, request: Request, now: float) -> New:
     held, after = request.held, request.after
+    kept = replace(request, held=False, key="")
     return New(
         owner,
-        encode(replace(request, held=False, key="")),
+        encode(kept),
         "held" if held else "waiting" if after else "pending",
         request.name,
         words_of(request.name, request.argv),
@@ -385,7 +386,7 @@ def _new(owner: str, request: Request, now: float) -> New:
         now,
         held,
         len(request.array) or 1,
-        request,
+        kept,
     )
 
 
