@@ -48,7 +48,7 @@ def nodes(count: int = 4, slots: int = 8) -> MemoryEngine:
 
 
 async def all_ended(jobs: Jobs) -> None:
-    await until(lambda: not jobs._scheduler.book.jobs)
+    await until(jobs._scheduler.book.is_empty)
     await jobs._scheduler.stored()
 
 

@@ -34,7 +34,7 @@ TOLD = {
 
 async def all_told(jobs: Jobs) -> None:
     await jobs.submit(ALICE, SCENARIO)
-    await until(lambda: not jobs._scheduler.book.jobs)
+    await until(lambda: jobs._scheduler.book.is_empty())
     await jobs._scheduler.stored()
     async with asyncio.timeout(20):
         while await jobs._queue.ask(notices.lanes):  # noqa: ASYNC110 - no event says so

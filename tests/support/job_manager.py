@@ -21,8 +21,9 @@ from clsh.cli import client
 from clsh.jobs.errors import NoJobError, NotNowError, RequestError
 from clsh.jobs.model import ENDED, Job, Place, Task
 from clsh.jobs.sent.store import Taken
-from clsh.jobs.wish import Listing
+from clsh.jobs.wish import Listing, TaskWish
 from clsh.web import serve
+from tests.support.queued import chosen
 from tests.support.web import a_control, a_monitor, an_app
 
 if TYPE_CHECKING:
@@ -169,8 +170,12 @@ class FakeJobs:
     def _nodes(self, number: int) -> set[str]:
         return {place.node for task in self.tasks[number] for place in task.places}
 
-    async def job(self, user: User, number: int) -> tuple[Job, list[Task]]:
-        return self._known(user, number), list(self.tasks[number])
+    async def job(
+        self, user: User, number: int, wish: TaskWish | None = None
+    ) -> tuple[Job, list[Task]]:
+        job, tasks = self._known(user, number), self.tasks[number]
+        counts = {one: sum(task.state == one for task in tasks) for one in {t.state for t in tasks}}
+        return replace(job, counts=counts), chosen(tasks, wish or TaskWish())
 
     async def take(self, user: User, upload: str, offset: int, size: int, data: bytes) -> Taken:
         if self.fails:

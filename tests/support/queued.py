@@ -13,7 +13,7 @@ from clsh.base.users import User
 from clsh.jobs.errors import NoJobError
 from clsh.jobs.model import ENDED, Job, Place, Request, Task
 from clsh.jobs.sent.store import NoRoomError, Taken
-from clsh.jobs.wish import Listing
+from clsh.jobs.wish import Listing, TaskWish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +66,7 @@ class Queued:
         self.full = False
         self.asked: list[Wish] = []
         self.opened = 0
+        self.fetched: list[int] = []
         self.refuses: Exception | None = None
         self.unreadable: Exception | None = None
         self.hangs = False
@@ -172,10 +173,25 @@ class Queued:
     def _nodes(self, number: int) -> set[str]:
         return {place.node for task in self.found[number][1] for place in task.places}
 
-    async def job(self, user: User, number: int) -> tuple[Job, list[Task]]:
+    async def job(
+        self, user: User, number: int, wish: TaskWish | None = None
+    ) -> tuple[Job, list[Task]]:
         self.opened += 1
         job, tasks = self._of(user, number)
-        return job, list(tasks)
+        return job, chosen(tasks, wish or TaskWish())
+
+    async def few(self, user: User, numbers: Sequence[int]) -> dict[int, list[Task]]:
+        self.fetched += numbers
+        mine = [number for number in numbers if number in self.found]
+        return {number: list(self._of(user, number)[1]) for number in mine}
+
+    async def nodes(self, user: User, number: int) -> list[str]:
+        _, tasks = self._of(user, number)
+        return list(dict.fromkeys(place.node for task in tasks for place in task.places))
+
+    async def failed_since(self, user: User, at: float) -> int:
+        mine = [job for job, _ in self.found.values() if user.may_handle(job.owner)]
+        return sum(job.state == "failed" and job.ended > at for job in mine)
 
     async def take(self, user: User, upload: str, offset: int, size: int, data: bytes) -> Taken:
         if self.full:
@@ -227,6 +243,14 @@ class Queued:
         data = self.written.get((number, index, stream), b"")
         begin = max(0, len(data) + offset) if offset < 0 else offset
         return data[begin : begin + limit]
+
+
+def chosen(tasks: Sequence[Task], wish: TaskWish) -> list[Task]:
+    """Return the page of a wish."""
+    if wish.index is not None:
+        return [task for task in tasks if task.index == wish.index]
+    found = [task for task in tasks if not wish.states or task.state in wish.states]
+    return found[wish.offset : wish.offset + wish.limit]
 
 
 def on(*nodes: str, ranks: int = 1) -> tuple[Place, ...]:

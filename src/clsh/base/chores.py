@@ -42,12 +42,14 @@ def restore_command(file: Path) -> str:
 class Chores:
     """At most one thread at a time; `trouble` says why the last backup failed.
 
-    The WAL is brought into the file whenever `every` bytes were written.
+    The WAL is brought into the file whenever `every` bytes were written. `mark` is a statement
+    that makes a backup known as one.
     """
 
-    def __init__(self, file: Path, every: int) -> None:
+    def __init__(self, file: Path, every: int, mark: str = "") -> None:
         self._file = file
         self._every = every
+        self._mark = mark
         self._written = 0
         self._wanted: Path | None = None
         self._thread: threading.Thread | None = None
@@ -137,6 +139,9 @@ class Chores:
                 connection.execute("VACUUM INTO ?", (str(part),))
             finally:
                 self._connection = None
+        if self._mark:
+            with closing(sqlite3.connect(part, isolation_level=None)) as copy:
+                copy.execute(self._mark)
         older = backups(self._file)
         part.replace(target)
         for path in older:

@@ -83,6 +83,17 @@ def transaction(db: sqlite3.Connection) -> Generator[None]:
         raise
 
 
+@contextmanager
+def reading(db: sqlite3.Connection) -> Generator[None]:
+    """All that is read within is as it was at one moment."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
 def is_damaged(error: BaseException) -> bool:
     """Tell whether an error says that the file is not what was written."""
     return isinstance(error, DamagedError) or _name(error) in _DAMAGED
@@ -127,6 +138,17 @@ def _migrate(db: sqlite3.Connection, file: Path, migrations: Sequence[str]) -> N
         )
     for number, script in enumerate(migrations[version:], version + 1):
         with transaction(db):
-            for statement in filter(str.strip, script.split(";")):
+            for statement in _statements(script):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version={number}")
+
+
+def _statements(script: str) -> Generator[str]:
+    """Yield the statements of a script, a trigger with those in it as one."""
+    statement = ""
+    for part in script.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            if statement.strip() != ";":
+                yield statement
+            statement = ""

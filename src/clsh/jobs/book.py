@@ -2,11 +2,13 @@
 
 Everything that happens is taken at once and gathered in a batch with the orders that follow
 from it; the scheduler stores the batch and only then carries the orders out.
+
+Of jobs that wait only the first ones are here. The others sleep: of them the turn and the need
+are known, and the rest is read from the queue when their turn comes, or somebody asks.
 """
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -16,22 +18,22 @@ from clsh.jobs import placement, states
 from clsh.jobs.current import Current, reason_of
 from clsh.jobs.model import ENDED, PLACED, Task
 from clsh.jobs.notices import notice
-from clsh.jobs.placement import Choice
+from clsh.jobs.placement import Choice, Moment
 from clsh.jobs.queue.rows import Batch
-from clsh.jobs.rooms import Rooms
+from clsh.jobs.rooms import Rooms, has_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from clsh.jobs.model import JobState, TaskState
-    from clsh.jobs.placement import Moment
-    from clsh.jobs.queue.rows import Loaded
+    from clsh.jobs.model import JobState, Request, TaskState
+    from clsh.jobs.queue.rows import Loaded, Sleeper
     from clsh.jobs.rooms import Need, Room
     from clsh.jobs.states import Event, Order
 
 MOST_SENT = 1000
 """How many tasks an engine that chooses nodes itself is given at most."""
 
+_MOST_WOKEN = 128
 _MOST_NEEDS = 200  # that are tried in vain in one pass
 _PATIENCE_S = 300.0  # of who cannot be placed, before nodes are kept free for it
 
@@ -61,16 +63,22 @@ class Taken:
 
 
 class Book:
-    """Knows jobs, rooms and the order of who waits; `chooses` is the engine's."""
+    """Knows jobs, rooms and the order of who waits; `chooses` is the engine's.
+
+    `called` are sleeping jobs whose turn has come: nothing is placed before they are awake.
+    """
 
     def __init__(self, *, chooses: bool = False) -> None:
         self.chooses = chooses
         self.jobs: dict[int, Current] = {}
         self.rooms = Rooms()
         self.unasked: dict[tuple[int, int], frozenset[str]] = {}
-        self.why: dict[Need, str] = {}
+        self.called: list[int] = []
+        self._asleep: dict[int, Need | None] = {}  # None: it is held
         self._needs: dict[Need, Need] = {}
         self._ready: dict[Need, list[tuple[float, int]]] = {}
+        self._heads: list[tuple[tuple[float, int], Need]] = []  # the first of each, in order
+        self._in_vain: dict[Need, str] = {}  # with why, once somebody has asked
         self._blocked: dict[Need, float] = {}
         self._dependents: dict[int, set[int]] = {}
         self._taken = Taken()
@@ -97,12 +105,42 @@ class Book:
         """Tell whether there is anything to store."""
         return bool(self._taken.batch.jobs or self._taken.orders)
 
-    def add(self, loaded: Loaded, others: Mapping[int, JobState], now: float) -> Current:
+    def sleep(self, sleeper: Sleeper) -> None:
+        """Take in a job that stays in the queue until its turn comes, or it is released."""
+        need = self._needs.setdefault(sleeper.need, sleeper.need) if sleeper.need else None
+        self._asleep[sleeper.key[1]] = need
+        if need:
+            self._enter(need, sleeper.key)
+
+    def is_empty(self) -> bool:
+        """Tell whether all jobs have ended."""
+        return not (self.jobs or self._asleep)
+
+    def is_asleep(self, number: int) -> bool:
+        """Tell whether a job has to be woken before anything is done with it."""
+        return number in self._asleep
+
+    def wake(self, loaded: Loaded) -> None:
+        """Take in all of a job that sleeps; what was read of one that is awake is too old."""
+        if loaded.whole.row.id not in self._asleep:
+            return
+        job = Current(loaded)
+        job.need = self._needs.setdefault(job.need, job.need)
+        job.filed = self._asleep.pop(job.id) is not None
+        self.jobs[job.id] = job
+
+    def add(
+        self,
+        loaded: Loaded,
+        others: Mapping[int, JobState],
+        now: float,
+        request: Request | None = None,
+    ) -> Current:
         """Take a job in; `others` are the states of jobs that it may wait for.
 
         After a restart the tasks that have a place are in `unasked` until `asked`.
         """
-        job = Current(loaded)
+        job = Current(loaded, request)
         job.need = self._needs.setdefault(job.need, job.need)
         self.jobs[job.id] = job
         for task in job.live.values():
@@ -129,7 +167,7 @@ class Book:
     def cancel(self, job: Current, now: float, reason: str) -> None:
         """End what runs of a job, and never start the rest."""
         job.reason = reason
-        for task in list(job.live.values()):
+        for task in [one for one in job.live.values() if one.state in PLACED]:
             self.happen(job, task, states.Cancelled(now, reason), now)
         self._close(job, "cancelled", reason, now)
 
@@ -151,7 +189,8 @@ class Book:
         job.ended = 0.0
         job.reason = ""
         for task in tasks:
-            self._write(job, task, states.decide(task, states.Requeued())[0], now, -1)
+            self._change(job, task, states.decide(task, states.Requeued())[0], now, -1)
+        self._settle(job, (), now)
 
     def requeue_rest(self, job: Current, now: float) -> None:
         """Let the tasks wait again that never started and have no row."""
@@ -174,21 +213,23 @@ class Book:
     def place(self, moment: Moment, unix: float, most: int) -> int:
         """Place at most `most` tasks that wait, the first in the queue first; say how many."""
         rooms = self._free_rooms()
-        heads = [(group[0], need) for need, group in self._ready.items()]
-        heapq.heapify(heads)
-        count = in_vain = 0
-        self.why.clear()
-        while heads and count < most and in_vain < _MOST_NEEDS:
-            (_, number), need = heads[0]
+        at = count = 0
+        self.called = []
+        self._in_vain.clear()
+        while at < len(self._heads) and count < most and at < _MOST_NEEDS:
+            (_, number), need = self._heads[at]
+            if not self.chooses and not has_room(need, rooms):
+                at += 1
+                self._in_vain[need] = ""
+                rooms = self._spare(need, rooms, moment.now)
+                continue
+            if number in self._asleep:
+                first = self._ready[need][:_MOST_WOKEN]
+                self.called = [one for _, one in first if one in self._asleep]
+                break
             choice = self._choose(need, rooms, replace(moment, last=self._last))
             if choice is None:
                 break
-            if not choice.places and not self.chooses:
-                heapq.heappop(heads)
-                in_vain += 1
-                self.why[need] = choice.why
-                rooms = self._spare(need, rooms, moment.now)
-                continue
             self._blocked.pop(need, None)
             job = self.jobs[number]
             task, position = job.take()
@@ -196,22 +237,26 @@ class Book:
             self.happen(job, task, event, unix, position)
             self._turn(choice, rooms)
             count += 1
-            if group := self._ready.get(need):
-                heapq.heapreplace(heads, (group[0], need))
-            else:
-                heapq.heappop(heads)
         return count
 
-    def why_waiting(self, job: Current) -> str:
-        """Return in words why the tasks that wait have no place."""
-        if job.held:
+    def why_waiting(self, number: int) -> str:
+        """Return in words why the tasks of a job that wait have no place."""
+        job = self.jobs.get(number)
+        if job is None and number not in self._asleep:
+            return ""
+        need = job.need if job else self._asleep[number]
+        if need is None or (job and job.held):
             return tr("held: it waits until it is released")
-        if job.after:
+        if job and job.after:
             others = ", ".join(str(number) for number in sorted(job.after))
             return tr("waits for the end of job {jobs}", jobs=others)
-        if job.at_once and job.placed >= job.at_once:
+        if job and job.at_once and job.placed >= job.at_once:
             return tr("{count} of its tasks may run at once", count=job.at_once)
-        return self.why.get(job.need, tr("its turn has not come"))
+        turn = tr("its turn has not come")
+        if self._in_vain.get(need) == "":
+            choice = placement.choose(need, self._free_rooms(), Moment({}, 0.0))
+            self._in_vain[need] = turn if choice.places else choice.why
+        return self._in_vain.get(need, turn)
 
     def _choose(self, need: Need, rooms: list[Room], moment: Moment) -> Choice | None:
         if not self.chooses:
@@ -240,6 +285,11 @@ class Book:
         return [room for room in rooms if room.has.node not in kept]
 
     def _write(self, job: Current, before: Task, after: Task, now: float, position: int) -> None:
+        self._change(job, before, after, now, position)
+        self._settle(job, (after,), now)
+
+    def _change(self, job: Current, before: Task, after: Task, now: float, position: int) -> None:
+        """Write what becomes of a task; the job is to be settled after the last of them."""
         if before.state in PLACED and after.state not in PLACED:
             self._free(job, before)
         elif after.state in PLACED and before.state not in PLACED:
@@ -250,7 +300,6 @@ class Book:
         self._taken.batch.tasks[key] = (after, max(position, known))
         if job.wanted:
             self._taken.batch.notices += notice.of_task(job, before, after)
-        self._settle(job, (after,), now)
 
     def _hold(self, job: Current, task: Task, now: float) -> None:
         self._sent += 1
@@ -316,9 +365,8 @@ class Book:
 
     def _close(self, job: Current, state: TaskState, reason: str, now: float) -> None:
         """End all tasks of a job that wait."""
-        for index in list(job.waiting):
-            task = job.live[index]
-            self._write(job, task, replace(task, state=state, ended=now, reason=reason), now, -1)
+        for task in [one for one in job.live.values() if one.state == "pending"]:
+            self._change(job, task, replace(task, state=state, ended=now, reason=reason), now, -1)
         if job.rest == "pending" and (count := job.without_row()):
             job.move("pending", state, count)
             job.rest = state
@@ -332,10 +380,29 @@ class Book:
             return
         job.filed = ready
         if ready:
-            insort(self._ready.setdefault(job.need, []), job.key)
-            return
-        group = self._ready[job.need]
-        del group[bisect_left(group, job.key)]
+            self._enter(job.need, job.key)
+        else:
+            self._leave(job.need, job.key)
+
+    def _enter(self, need: Need, key: tuple[float, int]) -> None:
+        group = self._ready.setdefault(need, [])
+        insort(group, key)
+        if group[0] == key:
+            if len(group) > 1:
+                self._drop_head(need, group[1])
+            insort(self._heads, (key, need))
+
+    def _leave(self, need: Need, key: tuple[float, int]) -> None:
+        group = self._ready[need]
+        at = bisect_left(group, key)
+        del group[at]
+        if at == 0:
+            self._drop_head(need, key)
+            if group:
+                insort(self._heads, (group[0], need))
         if not group:
-            del self._ready[job.need]
-            self._blocked.pop(job.need, None)
+            del self._ready[need]
+            self._blocked.pop(need, None)
+
+    def _drop_head(self, need: Need, key: tuple[float, int]) -> None:
+        del self._heads[bisect_left(self._heads, (key, need))]

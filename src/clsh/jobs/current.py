@@ -1,22 +1,23 @@
-"""A job that has not ended, as the scheduler keeps it: small, so that 100,000 may wait. Pure."""
+"""A job that has not ended, as the scheduler keeps it. Pure."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from clsh.base.messages import tr
 from clsh.jobs import states
-from clsh.jobs.model import ENDED, PLACED, Task
+from clsh.jobs.model import ENDED, PLACED, Job, Task
 from clsh.jobs.notices import wanted
 from clsh.jobs.placement import rank
-from clsh.jobs.queue.codec import decode
-from clsh.jobs.queue.rows import JobRow, Whole
+from clsh.jobs.queue.codec import array_of, decode
+from clsh.jobs.queue.rows import JobRow
 from clsh.jobs.rooms import need_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from clsh.jobs.model import After, Job, JobState, Request, TaskState
+    from clsh.jobs.model import After, JobState, Request, TaskState
     from clsh.jobs.queue.rows import Loaded
     from clsh.jobs.rooms import Need
 
@@ -28,6 +29,7 @@ class Current:
         "after",
         "again",
         "apart",
+        "array",
         "at_once",
         "counts",
         "ended",
@@ -40,24 +42,25 @@ class Current:
         "next",
         "owner",
         "reason",
+        "request",
         "rest",
         "sends",
         "size",
         "started",
         "state",
         "submitted",
-        "text",
         "time_limit",
         "waiting",
         "wanted",
     )
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, request: Request | None = None) -> None:
         whole, row = loaded.whole, loaded.whole.row
-        request = decode(whole.request)
+        request = request or decode(whole.request)
         self.id = row.id
         self.owner = whole.owner
-        self.text = whole.request
+        self.request = request
+        self.array: Sequence[int] = array_of(whole.request) if request.array else (0,)
         self.submitted = whole.submitted
         self.size = whole.size
         self.state: JobState = row.state
@@ -69,7 +72,7 @@ class Current:
         self.reason = row.reason
         self.counts: dict[TaskState, int] = dict(row.counts)
         self.live: dict[int, Task] = {task.index: task for task in loaded.live}
-        self.waiting = sorted(t.index for t in loaded.live if t.state == "pending")
+        self.waiting = deque(sorted(t.index for t in loaded.live if t.state == "pending"))
         self.apart = loaded.apart
         self.need: Need = need_of(request)
         self.key = rank(request.priority, whole.submitted, row.id)
@@ -80,11 +83,6 @@ class Current:
         self.wanted = wanted.all_of(request.notify) if request.notify else ()
         self.after: dict[int, After] = {}
         self.filed = False
-
-    @property
-    def request(self) -> Request:
-        """What was asked for."""
-        return decode(self.text)
 
     @property
     def placed(self) -> int:
@@ -99,21 +97,22 @@ class Current:
 
     def take(self) -> tuple[Task, int]:
         """Return the next task to place and its position, -1 when it has a row."""
-        if self.waiting:
-            return self.live[self.waiting[0]], -1
+        while self.waiting:
+            task = self.live.get(self.waiting[0])
+            if task and task.state == "pending":
+                return task, -1
+            self.waiting.popleft()  # it was placed or cancelled
         while self.next in self.apart:
             self.next += 1
         return Task(self.id, self.index_at(self.next)), self.next
 
     def index_at(self, position: int) -> int:
         """Return the index of a task by its position in the array."""
-        array = self.request.array
-        return array[position] if array else 0
+        return self.array[position]
 
     def position_of(self, index: int) -> int:
         """Return the position of a task; raises ValueError when the job has no such index."""
-        array = self.request.array
-        return (array or (0,)).index(index)
+        return self.array.index(index)
 
     def has_row(self, position: int) -> bool:
         """Tell whether a task is stored by itself."""
@@ -126,8 +125,6 @@ class Current:
         elif position >= 0:
             self.apart |= {position}
         self.move(before.state, after.state)
-        if before.state == "pending" and after.index in self.waiting:
-            self.waiting.remove(after.index)
         if after.state in ENDED:
             self.live.pop(after.index, None)
         else:
@@ -162,13 +159,19 @@ class Current:
             self.reason,
         )
 
-    def whole(self) -> Whole:
-        """Return it as it would be stored."""
-        return Whole(self.row(), self.owner, self.submitted, self.size, self.text)
-
     def job(self) -> Job:
         """Return it as others see it."""
-        return self.whole().job()
+        return Job(
+            self.id,
+            self.owner,
+            self.request,
+            self.state,
+            self.submitted,
+            self.started,
+            self.ended,
+            {state: count for state, count in self.counts.items() if count},
+            self.reason,
+        )
 
 
 def reason_of(job: Current, last: Iterable[Task]) -> str:

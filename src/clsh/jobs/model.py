@@ -125,6 +125,8 @@ class Task:
     rss: int = 0
     cancelled: bool = False
     """Somebody asked for its end, which has not been seen yet."""
+    queue: str = ""
+    """The name of the queue that made the attempt, where that was not the one it is in now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ def attempt_id(queue: str, task: Task) -> str:
     """Return the name of an attempt, the same for ever and of no other: `q7f3a9c01-12.0.1`.
 
     `queue` is the random name that a queue got when it was made, so that the attempts of a
-    queue that was lost are never taken for those of the next one.
+    queue that was lost are never taken for those of the next one. A queue that was restored
+    from a backup has a new one, but for the attempts that it knows.
     """
-    return f"{queue}-{task.job}.{task.index}.{task.attempt}"
+    return f"{task.queue or queue}-{task.job}.{task.index}.{task.attempt}"

@@ -37,6 +37,17 @@ class Need:
     nodes: tuple[str, ...]
 
 
+def has_room(need: Need, rooms: Iterable[Room]) -> bool:
+    """Tell whether all ranks find room now."""
+    left = need.ranks
+    for room in rooms:
+        if not need.nodes or room.has.node in need.nodes:
+            left -= room.fits(need)
+            if left <= 0:
+                return True
+    return False
+
+
 def need_of(request: Request) -> Need:
     """Return the need of each task of a job."""
     parallel = request.kind == "parallel"

@@ -19,6 +19,7 @@ from clsh.jobs.model import PLACED, attempt_id
 from clsh.jobs.placement import Moment
 from clsh.jobs.queue.codec import decode
 from clsh.jobs.queue.errors import QueueError
+from clsh.jobs.queue.opening import MOST_AWAKE, may_sleep, sleeping
 from clsh.jobs.queue.rows import JobRow, Loaded, Whole
 
 if TYPE_CHECKING:
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
     from clsh.jobs.calling import Key
     from clsh.jobs.current import Current
     from clsh.jobs.engine import Engine, Report
-    from clsh.jobs.model import JobState, Task
+    from clsh.jobs.model import JobState, Request, Task
     from clsh.jobs.queue import New, Queue, Stored
+    from clsh.jobs.queue.rows import Sleeper
     from clsh.jobs.settings import Settings
     from clsh.nodes.model import NodeLoad
 
 T = TypeVar("T")
 
-_MOST_PLACED = 256  # in one batch
+_MOST_PLACED = 256  # in one batch; others have their turn before the next
 _LOOK_S = 1.0
 _AGAIN_S = 1.0
 _PACE_S = 0.05  # changes that come together are told together
@@ -77,9 +79,13 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
 
-    async def load(self, name: str, jobs: Sequence[Loaded]) -> None:
+    async def load(self, name: str, jobs: Sequence[Loaded], asleep: Sequence[Sleeper] = ()) -> None:
         """Take in what is stored; `name` is that of the queue."""
         self._name = name
+        for count, sleeper in enumerate(asleep):
+            self.book.sleep(sleeper)
+            if not count % _MOST_PLACED:
+                await asyncio.sleep(0)
         others = await self._states({number for one in jobs for number, _ in _after(one)})
         now = self._clock.unix()
         for one in jobs:
@@ -148,7 +154,13 @@ class Scheduler:
 
     def launch(self, job: Current, task: Task) -> Launch:
         """Return what an engine is given of an attempt."""
-        return launch_of(self._name, job.whole(), task)
+        return launch_of(self._name, job.owner, job.request, task)
+
+    async def rouse(self, numbers: Sequence[int]) -> None:
+        """Wake those of these jobs that sleep; raises QueueError."""
+        if asleep := [number for number in numbers if self.book.is_asleep(number)]:
+            for one in await self._queue.wake(asleep):
+                self.book.wake(one)
 
     def _promise(self) -> asyncio.Future[Any]:
         """Return a future that is settled after the next write, or at the end."""
@@ -166,6 +178,16 @@ class Scheduler:
             if self.book.place(moment, self._clock.unix(), _MOST_PLACED) == _MOST_PLACED:
                 self._wake.set()
             await self._store()
+            if self.book.called:
+                await self._rouse_called()
+
+    async def _rouse_called(self) -> None:
+        try:
+            await self.rouse(self.book.called)
+        except QueueError as error:
+            self.trouble = str(error)
+            await asyncio.sleep(_AGAIN_S)
+        self._wake.set()
 
     async def _store(self) -> None:
         """Store what has happened; when that fails it is tried again, and nothing is done."""
@@ -214,14 +236,19 @@ class Scheduler:
         left = iter(stored)
         told = [(future, jobs, [next(left) for _ in jobs]) for jobs, future in new]
         fresh = [
-            _loaded(job, one)
+            (_request(job), job, one.id)
             for _, jobs, ids in told
             for job, one in zip(jobs, ids, strict=True)
             if one.is_new
         ]
-        others = await self._states({number for one in fresh for number, _ in _after(one)})
-        for one in fresh:
-            self.book.add(one, others, self._clock.unix())
+        others = await self._states({number for one, *_ in fresh for number, _ in one.after})
+        for count, (request, job, number) in enumerate(fresh):
+            if count % _MOST_PLACED == _MOST_PLACED - 1:
+                await asyncio.sleep(0)
+            if len(self.book.jobs) >= MOST_AWAKE and may_sleep(request):
+                self.book.sleep(sleeping(number, request, job.submitted, held=job.held))
+            else:
+                self.book.add(_loaded(job, number), others, self._clock.unix(), request)
         for future, _, ids in told:
             _set(future, ids)
         if fresh:
@@ -277,12 +304,14 @@ class Scheduler:
         """Return the task of an attempt of this queue that has not ended."""
         name, _, numbers = attempt.partition("-")
         parts = numbers.split(".")
-        if name != self._name or len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        if len(parts) != 3 or not all(part.isdecimal() for part in parts):
             return None
         number, index, count = map(int, parts)
         job = self.book.jobs.get(number)
         task = job.live.get(index) if job else None
-        return None if job is None or task is None else (job, task, count)
+        if job is None or task is None or name != (task.queue or self._name):
+            return None
+        return job, task, count
 
     def _launch(self, key: Key) -> Launch | None:
         job = self.book.jobs.get(key[0])
@@ -296,15 +325,15 @@ class Scheduler:
         self._wake.set()
 
 
-def launch_of(queue: str, job: Whole, task: Task) -> Launch:
-    """Return what an engine is given of an attempt of a stored job."""
+def launch_of(queue: str, owner: str, request: Request, task: Task) -> Launch:
+    """Return what an engine is given of an attempt."""
     return Launch(
         attempt_id(queue, task),
-        job.owner,
+        owner,
         task.job,
         task.index,
         task.attempt,
-        decode(job.request),
+        request,
         task.places,
     )
 
@@ -318,6 +347,10 @@ def _after(loaded: Loaded) -> Sequence[tuple[int, str]]:
     return decode(loaded.whole.request).after
 
 
-def _loaded(new: New, stored: Stored) -> Loaded:
-    row = JobRow(stored.id, new.state, 0.0, 0.0, new.held, 0, "pending", {"pending": new.size}, "")
+def _request(new: New) -> Request:
+    return new.asked or decode(new.request)
+
+
+def _loaded(new: New, number: int) -> Loaded:
+    row = JobRow(number, new.state, 0.0, 0.0, new.held, 0, "pending", {"pending": new.size}, "")
     return Loaded(Whole(row, new.owner, new.submitted, new.size, new.request), (), frozenset())

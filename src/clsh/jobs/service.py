@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from clsh.base.errors import NotAllowedError
 from clsh.base.messages import tr
-from clsh.jobs import states
+from clsh.jobs import leftovers, states
 from clsh.jobs.check import check
 from clsh.jobs.current import Current
 from clsh.jobs.errors import NoJobError, NotNowError, RequestError
@@ -21,10 +21,11 @@ from clsh.jobs.notices import wanted
 from clsh.jobs.notices.outbox import MOST_WAITING, Outbox
 from clsh.jobs.placement import never
 from clsh.jobs.queue import New, Queue, QueueError, notices
-from clsh.jobs.queue.codec import encode
-from clsh.jobs.queue.rows import Loaded, all_tasks, words_of
+from clsh.jobs.queue.codec import decode, encode
+from clsh.jobs.queue.rows import Loaded, words_of
 from clsh.jobs.rooms import need_of
 from clsh.jobs.scheduler import Scheduler, launch_of
+from clsh.jobs.wish import TaskWish
 from clsh.nodes.model import user_name
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from clsh.jobs.model import Job, Request, Task
     from clsh.jobs.notices.outbox import Teller
     from clsh.jobs.queue.notices import Fate
-    from clsh.jobs.queue.rows import Whole
+    from clsh.jobs.queue.rows import Sleeper, Whole
     from clsh.jobs.sent.service import Sent
     from clsh.jobs.sent.store import Taken
     from clsh.jobs.settings import Settings
@@ -48,7 +49,7 @@ MOST_AT_ONCE = 10_000
 
 MOST_READ = 8 << 20
 
-_FEW = 1000  # tasks, which are made up without a thread
+_AT_A_TIME = 100  # requests, before others have their turn
 _DAY_S = 86_400.0
 _CHORES_S = 600.0
 _SLICE_S = 0.1  # between slices, so that the removal of old jobs delays nothing
@@ -97,8 +98,8 @@ class Jobs:
     async def run(self) -> None:
         """Run jobs until cancelled; what runs on the nodes then goes on running."""
         try:
-            name, jobs = await self._open()
-            await self._scheduler.load(name, jobs)
+            name, jobs, asleep = await self._open()
+            await self._scheduler.load(name, jobs, asleep)
             self._name = name
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._scheduler.run())
@@ -153,29 +154,58 @@ class Jobs:
                 tr("there are more than {most} requests at once", most=MOST_AT_ONCE),
                 hint=tr("many tasks that are alike are one array"),
             )
+        await self._check_after(user, requests)
+        now = self._clock.unix()
+        new: list[New] = []
         for request in requests:
             check(request)
             self._check_told(request)
             self._check_engine(request)
-        await self._check_after(user, requests)
+            new.append(_new(owner, request, now))
+            if not len(new) % _AT_A_TIME:
+                await asyncio.sleep(0)
         if self._sent is not None:
             await self._sent.check(owner, user.name, requests)
-        now = self._clock.unix()
-        stored = await self._scheduler.submit([_new(owner, one, now) for one in requests])
+        stored = await self._scheduler.submit(new)
         return [one.id for one in stored]
 
     async def jobs(self, user: User, wish: Wish) -> Listing:
         """Return a page of the jobs that the user may see."""
         return await self._queue.find(wish if user.is_admin else replace(wish, owner=user.name))
 
-    async def job(self, user: User, number: int) -> tuple[Job, list[Task]]:
-        """Return a job and its tasks in the order of the array; raises NoJobError."""
-        whole, rows = await self._stored(user, number)
-        current = self._scheduler.book.jobs.get(number)
-        why = self._scheduler.book.why_waiting(current) if current else ""
-        if whole.size <= _FEW:
-            return whole.job(), all_tasks(whole, rows, why)
-        return whole.job(), await asyncio.to_thread(all_tasks, whole, rows, why)
+    async def failed_since(self, user: User, at: float) -> int:
+        """Return how many jobs that the user may see failed after a moment."""
+        return await self._queue.failed_since("" if user.is_admin else user.name, at)
+
+    async def job(
+        self, user: User, number: int, wish: TaskWish | None = None
+    ) -> tuple[Job, list[Task]]:
+        """Return a job and a page of its tasks, the first ones if unsaid; raises NoJobError."""
+        found = await self._queue.page(number, wish or TaskWish())
+        if found is None or not user.may_handle(found[0].owner):
+            raise NoJobError(number)
+        return found[0].job(), self._explained(*found)
+
+    async def few(self, user: User, numbers: Sequence[int]) -> dict[int, list[Task]]:
+        """Return all tasks of those of these jobs that the user may see; for jobs with few."""
+        found = await self._queue.few(numbers)
+        return {
+            whole.row.id: self._explained(whole, tasks)
+            for whole, tasks in found
+            if user.may_handle(whole.owner)
+        }
+
+    async def nodes(self, user: User, number: int, most: int = MOST_AT_ONCE) -> list[str]:
+        """Return the nodes on which a job ever had a place; raises NoJobError."""
+        await self._stored(user, number, 0)
+        return await self._queue.nodes(number, most)
+
+    def _explained(self, whole: Whole, tasks: list[Task]) -> list[Task]:
+        """Return tasks that say why they wait."""
+        if not any(task.state == "pending" for task in tasks):
+            return tasks
+        why = self._scheduler.book.why_waiting(whole.row.id)
+        return [replace(task, why=why) if task.state == "pending" else task for task in tasks]
 
     async def take(self, user: User, upload: str, offset: int, size: int, data: bytes) -> Taken:
         """Take a piece of a file that a job of this user will name; see `sent.store`."""
@@ -233,11 +263,12 @@ class Jobs:
         whole, rows = await self._stored(user, number, index)
         if not rows or not rows[0].attempt:
             return b""
-        launch = launch_of(self._name, whole, rows[0])
+        launch = launch_of(self._name, whole.owner, decode(whole.request), rows[0])
         return await self._engine.read(launch, stream, offset, min(limit, MOST_READ))
 
     async def _requeue(self, user: User, number: int, index: int | None) -> None:
         book, now = self._scheduler.book, self._clock.unix()
+        await self._scheduler.rouse([number])
         while True:
             await self._scheduler.stored()
             whole, rows = await self._stored(user, number)
@@ -265,7 +296,7 @@ class Jobs:
             book.requeue_rest(job, now)
         book.requeue(job, ended, now)
 
-    async def _open(self) -> tuple[str, list[Loaded]]:
+    async def _open(self) -> tuple[str, list[Loaded], list[Sleeper]]:
         """Open the queue, as long as that takes; a damaged one is shown and stays closed."""
         while True:
             try:
@@ -295,12 +326,13 @@ class Jobs:
                 _log.warning("old jobs stay: %s", error)
 
     async def forget(self) -> None:
-        """Remove the jobs that are kept no longer, a slice at a time."""
+        """Remove the jobs that are kept no longer, slice by slice, and what nodes have of them."""
         before = self._clock.unix() - self.settings.keep_days * _DAY_S
         gone = 1
         while gone:
             gone = await self._queue.forget(before, self.settings.keep_jobs)
             await asyncio.sleep(_SLICE_S)
+        await leftovers.sweep(self._engine, self._queue, self._clock)
 
     def _running(self) -> None:
         if not self._name:
@@ -362,6 +394,7 @@ class Jobs:
     async def _current(self, user: User, number: int) -> Current:
         """Return a job that has not ended, to be changed at once."""
         self._running()
+        await self._scheduler.rouse([number])
         job = self._scheduler.book.jobs.get(number)
         if job is not None and user.may_handle(job.owner):
             return job
@@ -382,9 +415,10 @@ class Jobs:
 
 def _new(owner: str, request: Request, now: float) -> New:
     held, after = request.held, request.after
+    kept = replace(request, held=False, key="")
     return New(
         owner,
-        encode(replace(request, held=False, key="")),
+        encode(kept),
         "held" if held else "waiting" if after else "pending",
         request.name,
         words_of(request.name, request.argv),
@@ -392,6 +426,7 @@ def _new(owner: str, request: Request, now: float) -> New:
         now,
         held,
         len(request.array) or 1,
+        kept,
     )
 
 

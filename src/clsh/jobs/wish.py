@@ -1,4 +1,4 @@
-"""Which jobs somebody wants to see: a filter, an order, a page. Pure."""
+"""Which jobs and tasks somebody wants to see: a filter, an order, a page. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clsh.jobs.model import Job, JobState
+    from clsh.jobs.model import Job, JobState, TaskState
 
 Order = Literal["id", "-id", "submitted", "-submitted", "name", "-name", "owner", "-owner"]
 MOST = 1000
+"""How many jobs, or tasks, there are on a page at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,16 @@ class Listing:
     jobs: Sequence[Job]
     total: int
     states: Mapping[JobState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWish:
+    """Tasks of a job in these states, in the order of its array, and the page.
+
+    With `index` it is that one task alone, or none when the job has no such task.
+    """
+
+    states: frozenset[TaskState] = frozenset()
+    index: int | None = None
+    offset: int = 0
+    limit: int = MOST

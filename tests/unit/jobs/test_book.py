@@ -72,7 +72,7 @@ def test_those_with_other_needs_do_not_wait_behind_one_that_does_not_fit(book: B
     add(book, 2, at=NOW - 50, nodes=("n1",))
     add(book, 3, at=NOW + 1)
     assert [job for job, _, _ in placed(book)] == [2, 3]
-    assert book.why_waiting(big) == "needs 2 cores: n1 is busy"
+    assert book.why_waiting(big.id) == "needs 2 cores: n1 is busy"
 
 
 def test_who_waits_too_long_gets_nodes_kept_free(book: Book) -> None:
@@ -96,7 +96,7 @@ def test_so_many_of_an_array_at_once(book: Book) -> None:
     job = add(book, 1, kind="batch", array=(5, 6, 7), at_once=2)
     add(book, 2, at=NOW + 1, kind="batch", array=(1, 2, 3))
     assert [(n, index) for n, index, _ in placed(book)] == [(1, 5), (1, 6), (2, 1), (2, 2)]
-    assert book.why_waiting(job) == "2 of its tasks may run at once"
+    assert book.why_waiting(job.id) == "2 of its tasks may run at once"
     end(book, job, 5)
     assert [(n, index) for n, index, _ in placed(book)] == [(1, 7)]
 
@@ -132,7 +132,7 @@ def test_after_a_job_that_is_gone(book: Book, when: str, state: str, reason: str
 def test_a_job_that_ends_waits_for_nobody_any_more(book: Book) -> None:
     first = add(book, 1)
     second = add(book, 2, after=((1, "ok"),))
-    assert book.why_waiting(second) == "waits for the end of job 1"
+    assert book.why_waiting(second.id) == "waits for the end of job 1"
     book.cancel(second, NOW, "cancelled by alice")
     assert (second.state, second.reason) == ("cancelled", "cancelled by alice")
     placed(book)
@@ -161,7 +161,7 @@ def test_a_job_that_is_as_it_was_stored_is_not_stored_again(book: Book) -> None:
 
 def test_the_reason_of_many(book: Book) -> None:
     job = add(book, 1, kind="batch", array=(0, 1))
-    assert book.why_waiting(job) == "its turn has not come"
+    assert book.why_waiting(job.id) == "its turn has not come"
     assert book.cancel_waiting(job, 1, NOW, "no")
     assert not book.cancel_waiting(job, 1, NOW, "no")
     assert placed(book) == [(1, 0, "n1")]

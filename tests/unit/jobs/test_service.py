@@ -15,7 +15,7 @@ from clsh.jobs.errors import NoJobError, NotNowError, RequestError
 from clsh.jobs.model import Place, Slots
 from clsh.jobs.queue import QueueError
 from clsh.jobs.settings import Settings
-from clsh.jobs.wish import Wish
+from clsh.jobs.wish import MOST, TaskWish, Wish
 from tests.support.clocks import Running
 from tests.support.jobs import ALICE, BOB, ROOT, ended, made, reached, run, running, until
 
@@ -269,8 +269,9 @@ async def test_a_time_limit(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None
 async def test_a_large_array(jobs: Jobs) -> None:
     array = tuple(range(0, 20_000, 2))
     (one,) = await jobs.submit(ALICE, [run(*LONG, kind="batch", array=array, held=True)])
-    _, tasks = await jobs.job(ALICE, one)
-    assert [task.index for task in tasks] == list(array)
+    for at in range(0, len(array), MOST):
+        _, tasks = await jobs.job(ALICE, one, TaskWish(offset=at))
+        assert [task.index for task in tasks] == list(array[at : at + MOST])
     assert {task.why for task in tasks} == {"held: it waits until it is released"}
     await jobs.cancel(ALICE, one)
     job, tasks = await ended(jobs, one, "cancelled")
@@ -359,3 +360,45 @@ async def not_open(jobs: Jobs, user: User) -> None:
     for asked in (jobs.submit(user, [run()]), jobs.jobs(user, Wish()), jobs.cancel(user, 1)):
         with pytest.raises(QueueError, match="not open"):
             await asked
+
+
+async def test_what_pages_ask_of_many_jobs_at_once(jobs: Jobs, engine: MemoryEngine) -> None:
+    good, bad = await jobs.submit(ALICE, [run(), run("exit", "3")])
+    (array,) = await jobs.submit(BOB, [run("exit", "4", kind="batch", array=(5, 2, 7))])
+    for number in (good, bad, array):
+        await ended(jobs, number)
+    few = await jobs.few(ALICE, [good, bad, array, 999])
+    assert {number: [task.status for task in tasks] for number, tasks in few.items()} == {
+        good: [0],
+        bad: [3],
+    }
+    assert [task.index for task in (await jobs.few(ROOT, [array]))[array]] == [5, 2, 7]
+    assert set(await jobs.nodes(BOB, array)) <= {"n1", "n2"}
+    with pytest.raises(NoJobError):
+        await jobs.nodes(ALICE, array)
+    counts = [await jobs.failed_since(user, 0.0) for user in (ALICE, BOB, ROOT)]
+    assert counts == [1, 1, 2]
+    assert await jobs.failed_since(ROOT, jobs._clock.unix() + 60) == 0
+
+
+async def test_many_requests_give_others_their_turn(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large submission is taken in slices, and all or none of it all the same."""
+    monkeypatch.setattr(service, "_AT_A_TIME", 2)
+    monkeypatch.setattr("clsh.jobs.scheduler._MOST_PLACED", 2)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    taking = asyncio.create_task(other())
+    ids = await jobs.submit(ALICE, [run(held=True) for _ in range(9)])
+    taking.cancel()
+    assert turns > 4
+    with pytest.raises(RequestError):
+        await jobs.submit(ALICE, [*[run() for _ in range(8)], run(slots=99)])
+    assert (await jobs.jobs(ALICE, Wish())).total == len(ids) == 9

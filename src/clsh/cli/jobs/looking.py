@@ -24,12 +24,14 @@ _TAIL_LINES = 10
 
 def show(number: int, task: int | None, *, as_json: bool) -> int:
     """Show a job, or one task of it."""
-    job = asking.job(number, limit=0)
-    tasks = _tasks(number, task)
     if as_json:
+        job = asking.job(number, limit=0)
+        every = list(finding.tasks(number)) if task is None else [_task(number, task)]
         told = {name: value for name, value in job.items() if name not in {"version", "total"}}
-        render.say(json.dumps({**told, "tasks": tasks}))
+        render.say(json.dumps({**told, "tasks": every}))
         return 0
+    job = asking.job(number, limit=_MOST_TASKS)
+    tasks: list[dict[str, Any]] = job["tasks"] if task is None else [_task(number, task)]
     now = time.time()
     request = form.read(job["request"])
     alone = tasks[0] if len(tasks) == 1 else None
@@ -44,27 +46,24 @@ def show(number: int, task: int | None, *, as_json: bool) -> int:
     if alone:
         _tails(number, alone["index"], one_file=request.error == request.output != "")
         return 0
-    _table(tasks, now)
+    _table(tasks, job["total"], now)
     return 0
 
 
-def _tasks(number: int, task: int | None) -> list[dict[str, Any]]:
-    if task is None:
-        return list(finding.tasks(number))
-    found = [one for one in finding.tasks(number) if one["index"] == task]
+def _task(number: int, task: int) -> dict[str, Any]:
+    found: list[dict[str, Any]] = asking.job(number, task=str(task))["tasks"]
     if not found:
         raise ClshError(f"job {number} has no task {task}", hint=f"cl job {number} lists them")
-    return found
+    return found[0]
 
 
-def _table(tasks: list[dict[str, Any]], now: float) -> None:
+def _table(tasks: list[dict[str, Any]], total: int, now: float) -> None:
     render.say("")
     columns = showing.task_columns(now)
-    shown = tasks[:_MOST_TASKS]
-    for line in table.lines(columns, shown, telling.places(), colour=telling.colour()):
+    for line in table.lines(columns, tasks, telling.places(), colour=telling.colour()):
         render.say(line)
-    if len(shown) < len(tasks):
-        render.talk(tr("{more} more tasks; --json has all", more=len(tasks) - len(shown)))
+    if len(tasks) < total:
+        render.talk(tr("{more} more tasks; --json has all", more=total - len(tasks)))
 
 
 def _tails(number: int, task: int, *, one_file: bool) -> None:
@@ -94,7 +93,7 @@ def follow(number: int, task: int | None) -> int:
             hint=f"follow one: cl job {number} -f --task 1",
         )
     ending.follow(number, task, error=not request.error or request.error != request.output)
-    (ended,) = _tasks(number, task)
+    ended = _task(number, task)
     if ended["reason"]:
         render.talk(
             tr("job {job} {state}", job=number, state=tr(ended["state"])) + f": {ended['reason']}"

@@ -41,6 +41,15 @@ def decode(text: str) -> Request:
     return Request(**said)
 
 
+def array_of(text: str) -> Sequence[int]:
+    """Return the array of a request; one span is a range, which finds an index at once."""
+    said = str(json.loads(text).get("array", ""))
+    parts = said.split(",")
+    if len(parts) == 1 and "-" in parts[0]:
+        return _span(parts[0])
+    return tuple(numbers(said)) if said else ()
+
+
 def ranges(indexes: Sequence[int]) -> str:
     """Return indexes in their order: `0-9,20-40:5,7`."""
     parts: list[str] = []
@@ -62,12 +71,16 @@ def ranges(indexes: Sequence[int]) -> str:
 def numbers(text: str) -> Iterable[int]:
     """Yield what `ranges` wrote."""
     for part in text.split(","):
-        span, _, step = part.partition(":")
-        first, dash, last = span.partition("-")
-        if dash:
-            yield from range(int(first), int(last) + 1, int(step or 1))
+        if "-" in part:
+            yield from _span(part)
         else:
-            yield int(first)
+            yield int(part)
+
+
+def _span(part: str) -> range:
+    span, _, step = part.partition(":")
+    first, _, last = span.partition("-")
+    return range(int(first), int(last) + 1, int(step or 1))
 
 
 def encode_places(places: Iterable[Place]) -> str:

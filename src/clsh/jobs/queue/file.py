@@ -14,41 +14,40 @@ from typing import TYPE_CHECKING, TypeVar
 from clsh.base import db as files
 from clsh.base.chores import Chores, restore_command
 from clsh.base.messages import tr
-from clsh.jobs.queue import notices, rows
+from clsh.jobs.queue import gone as leftovers
+from clsh.jobs.queue import naming, notices, opening, parts, rows
 from clsh.jobs.queue.errors import QueueError, QueueFullError
 from clsh.jobs.queue.format import FILE, MIGRATIONS
-from clsh.jobs.queue.rows import Loaded, Stored
+from clsh.jobs.queue.rows import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
     from pathlib import Path
 
     from clsh.jobs.model import JobState, Task
-    from clsh.jobs.queue.rows import Batch, JobRow, New, Whole
+    from clsh.jobs.queue.rows import Batch, JobRow, Loaded, New, Sleeper, Whole
+    from clsh.jobs.wish import TaskWish
 
 T = TypeVar("T")
 
 _WAL = 16 << 20
 _SLICE = 5000  # tasks that are removed in one transaction
-_OPEN = "('pending','starting','running','unknown')"
 
 _UPSERT = (
-    f"INSERT INTO tasks({rows.TASK}, position) VALUES ({','.join('?' * 14)})"  # noqa: S608 - names of our own
+    f"INSERT INTO tasks({rows.TASK}, position) VALUES ({','.join('?' * 15)})"  # noqa: S608 - names of our own
     " ON CONFLICT(job, idx) DO UPDATE SET state=excluded.state, attempt=excluded.attempt,"
     " places=excluded.places, why=excluded.why, started=excluded.started, ended=excluded.ended,"
     " status=excluded.status, signal=excluded.signal, reason=excluded.reason, rss=excluded.rss,"
-    " cancelled=excluded.cancelled"
+    " cancelled=excluded.cancelled, queue=excluded.queue"
 )
-_UPDATE = (
-    "UPDATE jobs SET state=?, started=?, ended=?, held=?, next=?, rest=?, counts=?, reason=?"
-    " WHERE id=?"
-)
+_UPDATE = "UPDATE jobs SET started=?, held=?, next=?, rest=?, counts=?, reason=? WHERE id=?"
+# Apart: what stays the same in it would be written to each index all the same.
+_TURN = "UPDATE jobs SET state=?1, ended=?2 WHERE id=?3 AND (state<>?1 OR ended<>?2)"
 _INSERT = (
     "INSERT INTO jobs(owner, state, name, words, key, submitted, held, size, counts, request)"
     " VALUES (?,?,?,?,?,?,?,?,?,?)"
 )
 _OF_JOBS = (("tasks", "job"), ("job_nodes", "job"), ("notices", "job"), ("jobs", "id"))
-_REMOVED = "(SELECT value FROM json_each(?))"
 
 
 class QueueFile:
@@ -67,7 +66,7 @@ class QueueFile:
         self._chores: Chores | None = None
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._chores = Chores(self.file, _WAL)
+            self._chores = Chores(self.file, _WAL, naming.MARK)
             self._open()
         except sqlite3.Error as error:
             failed = self._failed(error)
@@ -97,44 +96,41 @@ class QueueFile:
                 nodes = {(task.job, place.node) for task in placed for place in task.places}
                 db.executemany("INSERT OR IGNORE INTO job_nodes VALUES (?,?)", sorted(nodes))
             if batch.jobs:
-                db.executemany(_UPDATE, [_changes(row) for row in batch.jobs.values()])
+                changed = batch.jobs.values()
+                db.executemany(_UPDATE, [_changes(row) for row in changed])
+                db.executemany(_TURN, [(row.state, row.ended, row.id) for row in changed])
             if batch.notices:
                 notices.put(db, batch.notices)
         return stored
 
-    def load(self) -> list[Loaded]:
-        """Return all jobs that have not ended."""
+    def load(self) -> tuple[list[Loaded], list[Sleeper]]:
+        """Return all jobs that have not ended; those of which nothing has begun sleep."""
         with self._told() as db:
-            jobs = db.execute(f"SELECT {rows.JOB} FROM jobs WHERE ended=0 ORDER BY id").fetchall()  # noqa: S608 - names of our own
-            live: dict[int, list[Task]] = {}
-            for row in db.execute(
-                f"SELECT {rows.TASK} FROM tasks WHERE job IN (SELECT id FROM jobs WHERE ended=0)"  # noqa: S608 - names of our own
-                f" AND state IN {_OPEN}"
-            ):
-                live.setdefault(row[0], []).append(rows.task(row))
-            apart: dict[int, list[int]] = {}
-            for job, position in db.execute(
-                "SELECT job, position FROM jobs JOIN tasks ON job=id"
-                " WHERE jobs.ended=0 AND position>=next"
-            ):
-                apart.setdefault(job, []).append(position)
-        return [
-            Loaded(rows.whole(row), live.get(row[0], []), frozenset(apart.get(row[0], [])))
-            for row in jobs
-        ]
+            return opening.load(db)
+
+    def wake(self, numbers: Sequence[int]) -> list[Loaded]:
+        """Return jobs with their tasks that have not ended."""
+        with self._told(reading=True) as db, files.reading(db):
+            return opening.loaded(db, numbers)
 
     def job(self, number: int, index: int | None = None) -> tuple[Whole, list[Task]] | None:
         """Return a job with those of its tasks that have rows, or only the one with an index."""
-        with self._told(reading=True) as db:
-            row = db.execute(f"SELECT {rows.JOB} FROM jobs WHERE id=?", (number,)).fetchone()  # noqa: S608 - names of our own
-            if row is None:
-                return None
-            one = "" if index is None else "AND idx=?"
-            tasks = db.execute(
-                f"SELECT {rows.TASK} FROM tasks WHERE job=? {one}",  # noqa: S608 - names of our own
-                (number,) if index is None else (number, index),
-            )
-            return rows.whole(row), [rows.task(row) for row in tasks]
+        with self._told(reading=True) as db, files.reading(db):
+            for whole in parts.wholes(db, [number]):
+                one = "" if index is None else "AND idx=?"
+                tasks = db.execute(
+                    f"SELECT {rows.TASK} FROM tasks WHERE job=? {one}",  # noqa: S608 - names of our own
+                    (number,) if index is None else (number, index),
+                )
+                return whole, [rows.task(row) for row in tasks]
+        return None
+
+    def page(self, number: int, wish: TaskWish) -> tuple[Whole, list[Task]] | None:
+        """Return a job with a page of its tasks."""
+        with self._told(reading=True) as db, files.reading(db):
+            for whole in parts.wholes(db, [number]):
+                return whole, parts.page(db, whole, wish)
+        return None
 
     def apart(self, number: int) -> frozenset[int]:
         """Return the positions beyond `next` of tasks of a job that have a row."""
@@ -149,7 +145,7 @@ class QueueFile:
         """Return owner and state of those of these jobs that exist."""
         with self._told(reading=True) as db:
             found = db.execute(
-                f"SELECT id, owner, state FROM jobs WHERE id IN {_REMOVED}",  # noqa: S608 - names of our own
+                f"SELECT id, owner, state FROM jobs WHERE id IN {rows.SOME}",  # noqa: S608 - names of our own
                 (json.dumps(list(numbers)),),
             ).fetchall()
         return {number: (owner, state) for number, owner, state in found}
@@ -167,7 +163,8 @@ class QueueFile:
     def forget(self, before: float, keep: int) -> int:
         """Remove some of the jobs that ended before a moment, or beyond the `keep` newest.
 
-        Returns how many were removed: 0 when none is left that should go.
+        Returns how many were removed: 0 when none is left that should go. Their attempts are
+        noted in the same transaction, see `gone`.
         """
         with self._told(writing=True) as db, files.transaction(db):
             (ended,) = db.execute("SELECT count(*) FROM jobs WHERE ended>0").fetchone()
@@ -183,9 +180,10 @@ class QueueFile:
                 gone.append(number)
                 tasks += size
             if gone:
+                leftovers.note(db, gone)
                 for table, column in _OF_JOBS:
                     db.execute(
-                        f"DELETE FROM {table} WHERE {column} IN {_REMOVED}",  # noqa: S608 - names of our own
+                        f"DELETE FROM {table} WHERE {column} IN {rows.SOME}",  # noqa: S608 - names of our own
                         (json.dumps(gone),),
                     )
         return len(gone)
@@ -220,6 +218,7 @@ class QueueFile:
     def _open(self) -> None:
         made = files.open_file(self.file, MIGRATIONS, synchronous="FULL")
         made.execute(f"PRAGMA journal_size_limit={_WAL}")
+        naming.recognise(made, self.file)
         self._db = self._connect(made)
         self._reader = sqlite3.connect(
             f"{self.file.absolute().as_uri()}?mode=ro",
@@ -296,9 +295,7 @@ def _put(db: sqlite3.Connection, new: New) -> Stored:
 
 def _changes(row: JobRow) -> Sequence[object]:
     return (
-        row.state,
         row.started,
-        row.ended,
         row.held,
         row.next,
         row.rest,

@@ -43,4 +43,40 @@ MIGRATIONS = (
     CREATE INDEX notices_due ON notices(lane, due) WHERE settled = 0;
     CREATE INDEX notices_job ON notices(job);
     """,
+    """
+    CREATE TABLE tallies (
+        owner TEXT NOT NULL, state TEXT NOT NULL, jobs INTEGER NOT NULL,
+        PRIMARY KEY (owner, state)
+    ) WITHOUT ROWID;
+    INSERT INTO tallies SELECT owner, state, count(*) FROM jobs GROUP BY owner, state;
+    CREATE TRIGGER jobs_come AFTER INSERT ON jobs BEGIN
+        INSERT INTO tallies VALUES (new.owner, new.state, 1)
+            ON CONFLICT DO UPDATE SET jobs = jobs + 1;
+    END;
+    CREATE TRIGGER jobs_go AFTER DELETE ON jobs BEGIN
+        UPDATE tallies SET jobs = jobs - 1 WHERE owner = old.owner AND state = old.state;
+    END;
+    CREATE TRIGGER jobs_turn AFTER UPDATE OF state ON jobs WHEN old.state <> new.state BEGIN
+        UPDATE tallies SET jobs = jobs - 1 WHERE owner = old.owner AND state = old.state;
+        INSERT INTO tallies VALUES (new.owner, new.state, 1)
+            ON CONFLICT DO UPDATE SET jobs = jobs + 1;
+    END;
+    DROP INDEX jobs_list;
+    DROP INDEX jobs_words;
+    CREATE INDEX jobs_words ON jobs(id, owner, state, submitted, name, words);
+    CREATE INDEX jobs_id ON jobs(id, owner, state);
+    CREATE INDEX jobs_submitted ON jobs(submitted, id, owner, state);
+    CREATE INDEX jobs_name ON jobs(name, id, owner, state);
+    CREATE INDEX jobs_owner ON jobs(owner, id, state);
+    CREATE INDEX jobs_failed ON jobs(ended, owner) WHERE state = 'failed';
+    CREATE INDEX tasks_state ON tasks(job, state, position);
+    ALTER TABLE tasks ADD COLUMN queue TEXT NOT NULL DEFAULT '';
+    CREATE TABLE gone (
+        job INTEGER NOT NULL, idx INTEGER NOT NULL, attempt INTEGER NOT NULL,
+        node TEXT NOT NULL, queue TEXT NOT NULL, owner TEXT NOT NULL,
+        due REAL NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (node, job, idx, attempt)
+    ) WITHOUT ROWID;
+    CREATE INDEX gone_due ON gone(due);
+    """,
 )

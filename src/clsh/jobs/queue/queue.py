@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from clsh.base.lane import Lane
 from clsh.base.messages import tr
-from clsh.jobs.queue import listing
+from clsh.jobs.queue import listing, parts
 from clsh.jobs.queue.errors import QueueError
 from clsh.jobs.queue.file import QueueFile
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from clsh.jobs.model import JobState, Task
-    from clsh.jobs.queue.rows import Batch, Loaded, Stored, Whole
-    from clsh.jobs.wish import Listing, Wish
+    from clsh.jobs.queue.rows import Batch, Loaded, Sleeper, Stored, Whole
+    from clsh.jobs.wish import Listing, TaskWish, Wish
 
 T = TypeVar("T")
 
@@ -45,14 +45,14 @@ class Queue:
         """What is wrong with the file for good, "" if nothing."""
         return self._file.damage if self._file else ""
 
-    async def open(self) -> tuple[str, list[Loaded]]:
-        """Return the name of the queue, and the jobs that have not ended."""
+    async def open(self) -> tuple[str, list[Loaded], list[Sleeper]]:
+        """Return the name of the queue, and the jobs that have not ended; see QueueFile.load."""
 
-        def open_it() -> tuple[str, list[Loaded]]:
+        def open_it() -> tuple[str, list[Loaded], list[Sleeper]]:
             self._file = self._make()
             if self._file.damage:
                 raise QueueError(self._file.damage)
-            return self._file.name(), self._file.load()
+            return self._file.name(), *self._file.load()
 
         return await self._writing.call(open_it)
 
@@ -80,9 +80,29 @@ class Queue:
         """Return the jobs of a wish."""
         return await self.ask(lambda db: listing.find(db, wish))
 
+    async def failed_since(self, owner: str, at: float) -> int:
+        """Return how many jobs of an owner ("": of all) failed after a moment."""
+        return await self.ask(lambda db: listing.failed_since(db, owner, at))
+
+    async def few(self, numbers: Sequence[int]) -> list[tuple[Whole, list[Task]]]:
+        """Return jobs that have few tasks, each with all of them."""
+        return await self.ask(lambda db: parts.few(db, numbers))
+
+    async def nodes(self, number: int, most: int) -> list[str]:
+        """Return names of nodes on which a job ever had a place."""
+        return await self.ask(lambda db: parts.nodes(db, number, most))
+
+    async def page(self, number: int, wish: TaskWish) -> tuple[Whole, list[Task]] | None:
+        """See QueueFile.page."""
+        return await self._read(lambda file: file.page(number, wish))
+
     async def job(self, number: int, index: int | None = None) -> tuple[Whole, list[Task]] | None:
         """See QueueFile.job."""
         return await self._read(lambda file: file.job(number, index))
+
+    async def wake(self, numbers: Sequence[int]) -> list[Loaded]:
+        """See QueueFile.wake."""
+        return await self._read(lambda file: file.wake(numbers))
 
     async def apart(self, number: int) -> frozenset[int]:
         """See QueueFile.apart."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clsh.jobs.model import Job, Task
@@ -12,13 +12,18 @@ from clsh.jobs.queue.codec import decode, decode_places, encode_places
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from clsh.jobs.model import JobState, TaskState
+    from clsh.jobs.model import JobState, Request, TaskState
     from clsh.jobs.notices.notice import Notice
+    from clsh.jobs.rooms import Need
 
 JOB = "id, owner, state, submitted, started, ended, held, size, next, rest, counts, reason, request"
 TASK = (
-    "job, idx, state, attempt, places, why, started, ended, status, signal, reason, rss, cancelled"
+    "job, idx, state, attempt, places, why, started, ended, status, signal, reason, rss, cancelled,"
+    " queue"
 )
+SOME = "(SELECT value FROM json_each(?))"
+"""The values of an array of JSON, which is bound."""
+
 WORDS_KEPT = 1000
 
 
@@ -35,6 +40,8 @@ class New:
     submitted: float
     held: bool
     size: int
+    asked: Request | None = None
+    """The same as `request`, for who has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,17 @@ class Loaded:
     apart: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Sleeper:
+    """A job of which nothing has begun, as little as is needed to find its turn.
+
+    `key` is its place in the queue, with its number; `need` is None when it is held.
+    """
+
+    key: tuple[float, int]
+    need: Need | None
+
+
 @dataclass(slots=True)
 class Batch:
     """What is stored in one transaction; a task comes with its position in the array."""
@@ -130,7 +148,7 @@ def whole(row: Sequence[Any]) -> Whole:
 def task(row: Sequence[Any]) -> Task:
     """Return a task from the columns TASK."""
     job, index, state, attempt, places, why, started, ended, *rest = row
-    status, signal, reason, rss, cancelled = rest
+    status, signal, reason, rss, cancelled, queue = rest
     return Task(
         job,
         index,
@@ -145,6 +163,7 @@ def task(row: Sequence[Any]) -> Task:
         reason,
         rss,
         bool(cancelled),
+        queue,
     )
 
 
@@ -164,20 +183,6 @@ def task_values(task: Task, position: int) -> tuple[object, ...]:
         task.reason,
         task.rss,
         task.cancelled,
+        task.queue,
         position,
     )
-
-
-def all_tasks(job: Whole, rows: Iterable[Task], why: str = "") -> list[Task]:
-    """Return a task for each index, in the order of the array; `why` those that wait do so."""
-    stored = {one.index: one for one in rows}
-    row = job.row
-    if row.rest == "pending":
-        rest = Task(row.id, 0, why=why)
-    else:
-        rest = Task(row.id, 0, row.rest, ended=row.ended, reason=row.reason)
-    found: list[Task] = []
-    for index in decode(job.request).array or (0,):
-        one = stored.get(index) or replace(rest, index=index)
-        found.append(replace(one, why=why) if one.state == "pending" else one)
-    return found

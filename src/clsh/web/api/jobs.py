@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from clsh.base.errors import ClshError, NodeError, NotAllowedError, UsageError
 from clsh.jobs.errors import NoJobError, NotNowError, RequestError
 from clsh.jobs.model import ENDED
-from clsh.jobs.wish import Wish
+from clsh.jobs.wish import TaskWish, Wish
 from clsh.web.answers import Made, to_long_json
 from clsh.web.api import job_rows
 from clsh.web.asking import RefusedError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from clsh.base.users import User
     from clsh.jobs.engine import Stream
-    from clsh.jobs.model import JobState
+    from clsh.jobs.model import JobState, TaskState
     from clsh.jobs.service import Jobs
     from clsh.jobs.wish import Order
     from clsh.web.api.entry import Site
@@ -118,20 +118,26 @@ async def job(site: Site, asked: Asked) -> object:
     jobs = _jobs(site)
     await _changed(jobs, asked)
     version = jobs.version
+    states = cast("list[TaskState]", asked.many("state"))
+    named = asked.many("task")
+    wish = TaskWish(
+        frozenset(states),
+        int(named[0]) if named else None,
+        asked.whole("offset"),
+        asked.whole("limit"),
+    )
     with _told():
-        found, tasks = await jobs.job(asked.asker, asked.whole("job"))
+        found, tasks = await jobs.job(asked.asker, asked.whole("job"), wish)
         told = await jobs.told(asked.asker, found.id) if found.request.notify else ()
-    states = asked.many("state")
-    chosen = [task for task in tasks if not states or task.state in states]
-    begin, limit = asked.whole("offset"), asked.whole("limit")
+    total = sum(n for state, n in found.counts.items() if state in states or not states)
     fields = {
         "version": version,
         **job_rows.job_row(found),
         "request": form.native(found.request),
         "told": [job_rows.told_row(one) for one in told],
-        "total": len(chosen),
+        "total": len(tasks) if named else total,
     }
-    rows = map(job_rows.task_row, chosen[begin : begin + limit])
+    rows = map(job_rows.task_row, tasks)
     return await to_long_json(fields, "tasks", rows, at_once=_ROWS_AT_ONCE)
 
 
@@ -180,12 +186,15 @@ async def output(site: Site, asked: Asked) -> object:
 
 async def _task(jobs: Jobs, user: User, number: int, named: Sequence[str]) -> tuple[int, bool]:
     """Return the index of a task, of the first when none is named, and whether it has ended."""
-    _, tasks = await jobs.job(user, number)
-    wanted = int(named[0]) if named else tasks[0].index
-    for task in tasks:
-        if task.index == wanted:
-            return wanted, task.state in ENDED
-    known = f"its tasks are {tasks[0].index} to {tasks[-1].index}"
+    wanted = int(named[0]) if named else None
+    wish = TaskWish(limit=1) if wanted is None else TaskWish(index=wanted)
+    _, tasks = await jobs.job(user, number, wish)
+    if tasks:
+        return tasks[0].index, tasks[0].state in ENDED
+    job, (first,) = await jobs.job(user, number, TaskWish(limit=1))
+    count = sum(job.counts.values())
+    _, (last,) = await jobs.job(user, number, TaskWish(offset=count - 1))
+    known = f"its tasks are {first.index} to {last.index}"
     raise RefusedError(404, f"job {number} has no task {wanted}", hint=known, parameter="task")
 
 

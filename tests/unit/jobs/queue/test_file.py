@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -12,9 +12,9 @@ from clsh.jobs.queue import file as queue_file
 from clsh.jobs.queue.codec import encode
 from clsh.jobs.queue.file import QueueFile
 from clsh.jobs.queue.format import MIGRATIONS
-from clsh.jobs.queue.listing import find
-from clsh.jobs.queue.rows import all_tasks, words_of
-from clsh.jobs.wish import Wish
+from clsh.jobs.queue.listing import failed_since, find
+from clsh.jobs.queue.rows import words_of
+from clsh.jobs.wish import Order, TaskWish, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def test_a_batch_is_all_or_nothing(queue: QueueFile) -> None:
     bad = Task(1, 0, "done", 1, (), "why", reason=None)  # type: ignore[arg-type]  # refused by the table
     with pytest.raises(QueueError, match=r"cannot use .*NOT NULL"):
         queue.write(Batch([new()], {(1, 0): (bad, 0)}))
-    assert queue.load() == []
+    assert queue.load() == ([], [])
     assert put(queue, new()) == [1]
 
 
@@ -86,7 +86,7 @@ def test_what_is_open_is_loaded(queue: QueueFile) -> None:
     counts = {"running": 1, "cancelled": 1, "pending": 3}
     row = JobRow(one, "running", 1.0, 0.0, True, 1, "pending", counts, "r")  # type: ignore[arg-type]  # a dict is invariant
     queue.write(Batch((), {(one, 0): (task, 0), (one, 3): (apart, 3)}, {one: row}))
-    (loaded,) = queue.load()
+    (loaded,), _ = queue.load()
     assert loaded.whole.row == row
     assert (list(loaded.live), loaded.apart) == ([task], frozenset({3}))
     assert queue.apart(one) == {3}
@@ -103,9 +103,9 @@ def test_tasks_without_rows_are_as_the_job_says(queue: QueueFile) -> None:
     task = Task(one, 8, "done", 1)
     row = JobRow(one, "cancelled", 1.0, 9.0, False, 0, "cancelled", {}, "by alice")
     queue.write(Batch((), {(one, 8): (task, 1)}, {one: row}))
-    found = queue.job(one)
+    found = queue.page(one, TaskWish())
     assert found is not None
-    first, second, third = all_tasks(*found)
+    first, second, third = found[1]
     assert (first.index, first.state, first.ended, first.reason) == (
         7,
         "cancelled",
@@ -158,21 +158,101 @@ def test_listings(many: QueueFile) -> None:
     assert ids(many, Wish(limit=-1)) == []
 
 
-def test_no_listing_reads_all_rows(many: QueueFile) -> None:
-    """Rows are five times as long as the index; without a filter they are never walked."""
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_pages_are_slices_of_all_in_every_order(many: QueueFile, order: Order) -> None:
+    """From whichever end they are walked."""
+    for more in (
+        {}, {"owner": "bob"}, {"text": "sim"}, {"node": "n1"}, {"states": frozenset({"pending"})},
+        {"owner": "bob", "states": frozenset({"done", "failed"}), "text": "sim-1"},
+    ):  # fmt: skip
+        every = look(many, Wish(order=order, **more))
+        key = order.removeprefix("-")
+        keys = [
+            (job.request.argv[2] if key == "name" else getattr(job, key), job.id)
+            for job in every.jobs
+        ]
+        assert keys == sorted(keys, reverse=order.startswith("-"))
+        assert len(keys) == every.total
+        for offset in range(len(keys) + 1):
+            for limit in (1, 3):
+                wish = Wish(order=order, offset=offset, limit=limit, **more)
+                assert ids(many, wish) == [number for _, number in keys[offset : offset + limit]]
+
+
+def test_no_listing_reads_all_rows_or_sorts_them(many: QueueFile) -> None:
+    """Rows are five times as long as an index, and each order has one that is walked."""
     asked: list[str] = []
 
     def plan(db: sqlite3.Connection) -> None:
-        db.set_trace_callback(asked.append)
-        for wish in (Wish(), Wish(text="x"), Wish(owner="a", order="name"), Wish(order="-owner")):
-            find(db, wish)
-        db.set_trace_callback(None)
-        for statement in asked:
-            for *_, step in db.execute(f"EXPLAIN QUERY PLAN {statement}"):
-                assert not (step.startswith("SCAN jobs") and "COVERING INDEX" not in step), step
+        for order in ORDERS:
+            for wish in (
+                Wish(order=order),
+                Wish("alice", order=order),
+                Wish(text="i", order=order),
+            ):
+                asked.clear()
+                db.set_trace_callback(asked.append)
+                find(db, wish)
+                db.set_trace_callback(None)
+                pages = [one for one in asked if "LIMIT" in one]
+                assert len(pages) == 1
+                steps = [step for *_, step in db.execute(f"EXPLAIN QUERY PLAN {pages[0]}")]
+                assert any("COVERING INDEX" in step for step in steps), steps
+                is_sorted = any("TEMP B-TREE" in step for step in steps)
+                assert is_sorted == (bool(wish.text) and order not in {"id", "-id"}), steps
 
     many.ask(plan)
-    assert asked
+
+
+def test_what_is_counted_is_what_is_there(many: QueueFile) -> None:
+    """The tallies follow each submission, change and removal."""
+
+    def counted(db: sqlite3.Connection) -> tuple[set[object], set[object]]:
+        tallies = db.execute("SELECT owner, state, jobs FROM tallies WHERE jobs>0")
+        jobs = db.execute("SELECT owner, state, count(*) FROM jobs GROUP BY owner, state")
+        return set(tallies.fetchall()), set(jobs.fetchall())
+
+    told, true = many.ask(counted)
+    assert told == true
+    assert many.forget(209.0, 100) == 3
+    told, true = many.ask(counted)
+    assert told == true
+    assert sum(look(many, Wish()).states.values()) == 9
+
+
+def test_failures_since_a_moment(many: QueueFile) -> None:
+    def failed(owner: str, at: float) -> int:
+        return many.ask(lambda db: failed_since(db, owner, at))
+
+    assert [failed("", at) for at in (0.0, 206.0, 208.0, 999.0)] == [3, 2, 1, 0]
+    assert (failed("alice", 0.0), failed("bob", 0.0)) == (1, 2)
+
+
+def test_a_file_of_the_first_format_is_brought_up(tmp_path: Path) -> None:
+    """As that clsh wrote it: its jobs are counted, and its name is kept."""
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as db:
+        for statement in filter(str.strip, MIGRATIONS[0].split(";")):
+            db.execute(statement)
+        db.execute("PRAGMA user_version=1")
+        db.execute(
+            "INSERT INTO jobs(owner, state, name, words, submitted, held, size, counts, request)"
+            " VALUES ('alice', 'pending', 'a', 'a', 1, 0, 1, '{}', '{\"argv\":[\"a\"]}')"
+        )
+        db.execute(
+            "INSERT INTO tasks VALUES (1, 0, 0, 'pending', 1, '', '', 0, 0, NULL, '', '', 0, 0)"
+        )
+        (name,) = db.execute("SELECT value FROM facts").fetchone()
+    queue = QueueFile(tmp_path)
+    assert queue.name() == name
+    assert look(queue, Wish()).states == {"pending": 1}
+    assert queue.ask(notices.lanes) == []
+    found = queue.page(1, TaskWish())
+    assert found is not None
+    assert [(task.attempt, task.queue) for task in found[1]] == [(1, "")]
+    queue.close()
 
 
 def test_old_jobs_go_in_slices(many: QueueFile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,20 +288,6 @@ def test_an_older_file_is_brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
     queue = QueueFile(tmp_path)
     assert put(queue, new()) == [2]
     assert ids(queue, Wish()) == [2, 1]
-    queue.close()
-
-
-def test_a_file_of_the_first_format_is_brought_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(queue_file, "MIGRATIONS", MIGRATIONS[:1])
-        old = QueueFile(tmp_path)
-        put(old, new())
-        old.close()
-    queue = QueueFile(tmp_path)
-    assert queue.ask(notices.lanes) == []
-    assert ids(queue, Wish()) == [1]
     queue.close()
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from clsh.jobs.errors import NoJobError
-from clsh.web.pages.jobs.states import UNFINISHED, total
+from clsh.jobs.model import ENDED
+from clsh.web.pages.jobs.states import total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,20 +29,23 @@ class Details:
     async def of(self, user: User, jobs: Sequence[Job]) -> Mapping[int, Sequence[Task]]:
         """Return the tasks of jobs that this user was shown, none of those with many."""
         few = [job for job in jobs if total(job) <= _MOST_TASKS]
-        found = await asyncio.gather(*(self._tasks(user, job) for job in few))
-        return dict(zip((job.id for job in few), found, strict=True))
+        found: dict[int, Sequence[Task]] = {}
+        for job in few:
+            if (kept := self._kept.get(_key(job))) is not None:
+                self._kept.move_to_end(_key(job))
+                found[job.id] = kept
+        wanted = [job for job in few if job.id not in found]
+        if wanted:
+            asked = await self._service.few(user, [job.id for job in wanted])
+            found.update(asked)
+            for job in wanted:
+                tasks = asked.get(job.id, ())
+                if tasks and all(task.state in ENDED for task in tasks):
+                    self._kept[_key(job)] = tasks
+        while len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
+        return found
 
-    async def _tasks(self, user: User, job: Job) -> Sequence[Task]:
-        key = (job.id, job.ended)  # 0 until it ends, and anew when it was requeued
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        try:
-            now, tasks = await self._service.job(user, job.id)
-        except NoJobError:  # it was removed just now
-            return ()
-        if now.state not in UNFINISHED:
-            self._kept[now.id, now.ended] = tasks
-            if len(self._kept) > _MOST_KEPT:
-                self._kept.popitem(last=False)
-        return tasks
+
+def _key(job: Job) -> tuple[int, float]:
+    return (job.id, job.ended)  # 0 until it ends, and anew when it was requeued

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from clsh.jobs.forms import form, spelling
 from clsh.jobs.forms.fields import BY_NAME, FIELDS
 from clsh.jobs.sent import item
-from clsh.jobs.wish import Wish
+from clsh.jobs.wish import TaskWish, Wish
 from clsh.web.pages.asked import Page
 from clsh.web.pages.jobs import files, posted
 from clsh.web.pages.jobs.hints import hints
@@ -102,7 +102,7 @@ async def _filled(
     number = files.number(like) if like else newest
     if like == "none" or not number:
         return {}, 0
-    job, _ = await service.job(user, number)
+    job, _ = await service.job(user, number, TaskWish(limit=0))
     return _typed_again(form.texts(job.request), (_OWN,) if like else _ONCE), number
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from starlette.responses import StreamingResponse
 
 from clsh.jobs.errors import NoJobError
+from clsh.jobs.wish import TaskWish
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,8 +31,8 @@ async def download(
     When that happens later the answer is broken off, so that half a file is not taken for one.
     """
     index = number(names["index"])
-    _, tasks = await service.job(user, job)
-    if names["stream"] not in _ENDINGS or not any(task.index == index for task in tasks):
+    found, tasks = await service.job(user, job, TaskWish(index=index))
+    if names["stream"] not in _ENDINGS or not tasks:
         raise NoJobError(job)
     stream = cast("Stream", names["stream"])
     first = await service.read(user, job, index, stream, 0, _CHUNK)
@@ -45,7 +46,7 @@ async def download(
             offset += len(data)
             data = await service.read(user, job, index, stream, offset, _CHUNK)
 
-    name = f"job-{job}{f'.{index}' if len(tasks) > 1 else ''}.{_ENDINGS[stream]}"
+    name = f"job-{job}{f'.{index}' if sum(found.counts.values()) > 1 else ''}.{_ENDINGS[stream]}"
     headers = {
         "content-disposition": f'attachment; filename="{name}"',
         "content-security-policy": "default-src 'none'; sandbox",

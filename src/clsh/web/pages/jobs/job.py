@@ -9,9 +9,10 @@ from clsh.jobs.forms import form, spelling
 from clsh.jobs.forms.fields import BY_NAME
 from clsh.jobs.model import ENDED
 from clsh.jobs.sent import item
+from clsh.jobs.wish import TaskWish
 from clsh.web.pages.asked import Page, Part, Watch
 from clsh.web.pages.jobs import resources, states, tail, tasks, timeline
-from clsh.web.pages.jobs.listing import nodes_of
+from clsh.web.pages.jobs.listing import folded, nodes_of
 from clsh.web.pages.spans import Span
 from clsh.web.pages.words import quantity, visible
 
@@ -20,16 +21,18 @@ if TYPE_CHECKING:
 
     from clsh.base.errors import ClshError
     from clsh.base.users import User
-    from clsh.jobs.model import Job, Task
+    from clsh.jobs.model import Job, Task, TaskState
     from clsh.jobs.queue.notices import Fate
     from clsh.jobs.service import Jobs
     from clsh.monitor.service import Monitor
     from clsh.web.pages.asked import Asked
     from clsh.web.pages.jobs.tail import Tail
+    from clsh.web.pages.jobs.tasks import Table
     from clsh.web.pages.words import Words
 
 PACE_S = 2.0
 _MOST_TOLD = 20
+_TELLING: tuple[TaskState, ...] = ("unknown", "failed", "lost", "pending")
 _MARGIN = 0.02  # of the time shown, before and after
 
 
@@ -53,8 +56,8 @@ async def page(
 ) -> tuple[Asked, Page]:
     """Return the page, and what is asked with the time of the job; raises NoJobError."""
     words, seen = asked.words, service.version
-    job, found = await service.job(user, number)
-    chosen = tasks.chosen(found, asked.query.get("task", ""))
+    job, chosen = await tasks.chosen(service, user, number, asked.query.get("task", ""))
+    many = states.total(job) > 1
     asked = replace(asked, span=_span(asked, job, chosen))
     tails = {
         "output": await tail.read(service, user, chosen, "output", words),
@@ -62,11 +65,12 @@ async def page(
     }
     nodes = resources.nodes(monitor.grid, chosen)
     charts = resources.charts(asked, nodes, now=not chosen.ended) if chosen.started else []
-    table = tasks.table(asked, job, found, chosen) if len(found) > 1 else None
+    table = await _table(service, user, asked, job, chosen) if many else None
     told = await service.told(user, number) if job.request.notify else ()
     values: dict[str, object] = {
-        **_said(words, job, found),
+        **_said(words, job, await _telling(service, user, job, chosen)),
         "moments": [*_moments(words, job), *_told(words, told)],
+        "nodes": folded(await service.nodes(user, number)) if many else nodes_of([chosen]),
         "visible": visible,
         "problem": (words.said(str(problem)), words.said(problem.hint)) if problem else ("", ""),
         "acts": _acts(words, job, chosen if "task" in asked.query and table else None),
@@ -100,6 +104,23 @@ async def page(
     )
 
 
+async def _table(service: Jobs, user: User, asked: Asked, job: Job, chosen: Task) -> Table:
+    """Return the page of tasks that the address asks for."""
+    _, found = await service.job(user, job.id, tasks.wanted(asked, job)[0])
+    return tasks.table(asked, job, found, chosen)
+
+
+async def _telling(service: Jobs, user: User, job: Job, chosen: Task) -> Sequence[Task]:
+    """Return the tasks that tell why the job waits or failed."""
+    if states.total(job) == 1:
+        return [chosen]
+    for state in _TELLING:
+        if job.counts.get(state):
+            wish = TaskWish(frozenset({state}), limit=1)
+            return (await service.job(user, job.id, wish))[1]
+    return ()
+
+
 def _said(words: Words, job: Job, found: Sequence[Task]) -> dict[str, object]:
     """Return what is said of the whole job: its state and why, its life, what was asked for."""
     state = states.shown(job)
@@ -110,13 +131,12 @@ def _said(words: Words, job: Job, found: Sequence[Task]) -> dict[str, object]:
         "look": states.look(state),
         "why": states.reason(words, job, found),
         "taken": states.taken(words, job),
-        "nodes": nodes_of(found),
         "life": timeline.life(job, words.now),
         "counts": timeline.counts(job),
         "counted": [
             (states.word(words, name), number)
             for name, number in job.counts.items()
-            if number and len(found) > 1
+            if number and states.total(job) > 1
         ],
         "asked_for": _asked_for(words, job),
         "argv": [visible(one) for one in job.request.argv],

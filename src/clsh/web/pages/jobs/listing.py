@@ -13,12 +13,11 @@ from clsh.web.pages.jobs import states
 from clsh.web.pages.words import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from clsh.base.users import User
     from clsh.jobs.model import Job, Task
     from clsh.jobs.service import Jobs
-    from clsh.jobs.wish import Listing
     from clsh.web.pages.asked import Asked
     from clsh.web.pages.jobs.details import Details
 
@@ -26,7 +25,6 @@ ROWS = 50
 PACE_S = 3.0
 _LONGEST = 256
 _FURTHEST = 10**9
-_LOOKED_AT = 100  # failed jobs, to find those of today
 _DAY_S = 86400
 _BAR = 64
 
@@ -57,7 +55,7 @@ async def page(service: Jobs, details: Details, user: User, asked: Asked) -> Pag
     found = await service.jobs(user, wish)
     tasks = await details.of(user, found.jobs)
     filtered = replace(wish, order="-id", offset=0, limit=ROWS) != Wish()
-    everything = await service.jobs(user, Wish(limit=1)) if filtered else found
+    everything = await service.jobs(user, Wish(limit=0)) if filtered else found
     values: dict[str, object] = {
         "user": user,
         "visible": visible,
@@ -65,7 +63,7 @@ async def page(service: Jobs, details: Details, user: User, asked: Asked) -> Pag
         "running": everything.states.get("running", 0),
         "queued": sum(everything.states.get(one, 0) for one in states.GROUPS["queued"]),
         "held": everything.states.get("held", 0),
-        "failed": await _failed_today(service, user, asked, everything),
+        "failed": await service.failed_since(user, asked.words.now - _DAY_S),
         "count": sum(everything.states.values()),
         "filtered": filtered,
         "rows": [_row(asked, job, tasks.get(job.id, ())) for job in found.jobs],
@@ -104,17 +102,6 @@ def wanted(asked: Asked, user: User) -> Wish:
     )
 
 
-async def _failed_today(
-    service: Jobs, user: User, asked: Asked, everything: Listing
-) -> tuple[int, bool]:
-    """Return how many jobs failed in the last day, and whether there may be more."""
-    if not everything.states.get("failed"):
-        return 0, False
-    failed = await service.jobs(user, Wish(states=frozenset({"failed"}), limit=_LOOKED_AT))
-    recent = [job.ended > asked.words.now - _DAY_S for job in failed.jobs]
-    return sum(recent), failed.total > len(recent) and recent[-1]
-
-
 def _row(asked: Asked, job: Job, tasks: Sequence[Task]) -> Row:
     words = asked.words
     state = states.shown(job)
@@ -139,7 +126,11 @@ def _row(asked: Asked, job: Job, tasks: Sequence[Task]) -> Row:
 
 def nodes_of(tasks: Sequence[Task]) -> str:
     """Return the nodes of tasks as a node set."""
-    names = dict.fromkeys(place.node for task in tasks for place in task.places)
+    return folded(dict.fromkeys(place.node for task in tasks for place in task.places))
+
+
+def folded(names: Collection[str]) -> str:
+    """Return names of nodes as a node set."""
     return fold(names) if names else ""
 
 

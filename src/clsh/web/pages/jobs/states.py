@@ -93,7 +93,7 @@ def reason(words: Words, job: Job, tasks: Sequence[Task]) -> str:
     if not told:
         return _of_others(words, job) if job.state == "waiting" else _of_many(words, job)
     task, text = told[0]
-    alike = len(tasks) == 1 or task.state == "pending"
+    alike = total(job) == 1 or task.state == "pending"
     return text if alike else words.tr("task {n}: {reason}", n=task.index, reason=text)
 
 
