@@ -11,14 +11,17 @@ import random
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from clsh.base.errors import NodeLostError
+from clsh.jobs import leftovers
 from clsh.jobs.engines.memory import MemoryEngine
 from clsh.jobs.errors import NotNowError
 from clsh.jobs.model import ENDED, Slots
 from clsh.jobs.queue.errors import QueueError
 from clsh.jobs.queue.file import QueueFile
 from clsh.jobs.wish import Wish
+from tests.support.clocks import Running
 from tests.support.jobs import ALICE, ROOT, reached, run, until
 from tests.support.mortal import Killed, check_reached, manager
 from tests.support.soak import figures, sized
@@ -26,6 +29,7 @@ from tests.support.soak import figures, sized
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from clsh.jobs.engine import Engine
     from clsh.jobs.model import Request
     from clsh.jobs.service import Jobs
     from tests.support.mortal import Life
@@ -190,6 +194,42 @@ async def forgetting(jobs: Jobs) -> None:
     await reached(jobs, long, lambda job, _: job.counts.get("running") == 1)
     await jobs._scheduler.stored()
     await jobs._queue.forget(time.time() + 1, 0)
+    clock = Running()
+    for engine in (cast("Engine", Away()), jobs._engine):
+        await leftovers.sweep(engine, jobs._queue, clock)
+        clock.offset += 1e6
+
+
+class Away:
+    """Nodes that cannot be asked to forget."""
+
+    async def forget(self, _: object) -> None:
+        raise NodeLostError("node1", "away")
+
+
+async def another(jobs: Jobs) -> None:
+    """A job that the queue does not have before it is put back."""
+    await jobs.submit(ALICE, [run("sleep", "0.01", key="another")])
+    await all_ended(jobs)
+
+
+async def put_back(directory: Path, statements: int) -> Life:
+    """As `lived`, with a file that was put back: no attempt of it is ever named again."""
+    engine = nodes()
+    async with manager(directory, engine) as (jobs, _):
+        (first,) = await jobs.submit(ALICE, SCENARIO[:1])
+        await all_ended(jobs)
+        name = jobs._name
+    await asyncio.to_thread((directory / "jobs.db.opened").write_text, "another file")
+    life = await first_life(directory, engine, statements, another)
+    async with manager(directory, engine) as (jobs, _):
+        await another(jobs)
+        assert jobs._name != name
+        _, (task,) = await jobs.job(ALICE, first)
+        assert task.queue == name
+    assert set(engine.started.values()) == {1}
+    assert len(engine.started) == 2
+    return life
 
 
 def check_whole(directory: Path) -> None:
@@ -215,7 +255,7 @@ async def forgot(directory: Path, statements: int) -> Life:
 
 async def test_killed_between_every_two_statements(tmp_path: Path) -> None:
     sites: set[tuple[str, int]] = set()
-    for name, live in (("live", lived), ("forget", forgot)):
+    for name, live in (("live", lived), ("forget", forgot), ("put back", put_back)):
         whole = await live(tmp_path / name, 1 << 40)
         assert whole.count > 20
         sites |= whole.sites

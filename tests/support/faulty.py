@@ -62,7 +62,7 @@ def dying(engine: remote.Remote) -> remote.Remote:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    engine.start = start_and_die  # type: ignore[method-assign]
+    engine.start = start_and_die  # type: ignore[method-assign]  # for this life alone
     return engine
 
 

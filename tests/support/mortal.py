@@ -69,6 +69,7 @@ class Connection:
         return not self._life.is_dead and self._db.in_transaction
 
     def close(self) -> None:
+        self._db.rollback()  # the death of a process ends also what a cursor still reads
         self._db.close()
 
 

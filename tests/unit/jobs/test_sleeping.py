@@ -170,7 +170,9 @@ async def test_who_waits_for_others_or_sends_files_stays_awake(
 ) -> None:
     async with running(made(tmp_path, engine)) as jobs:
         ids = await crowd(jobs)
-        others = await jobs.submit(ALICE, [run(after=((ids[0], "any"),)), run(send=("a",))])
+        others = await jobs.submit(
+            ALICE, [run(after=((ids[0], "any"),)), run(send=(f"{0:064}:a",))]
+        )
         assert not any(map(book(jobs).is_asleep, others))
     async with running(made(tmp_path, engine)) as jobs:
         assert not any(map(book(jobs).is_asleep, others))

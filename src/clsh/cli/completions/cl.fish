@@ -34,6 +34,8 @@ complete -c cl -n '__fish_seen_subcommand_from demo' -a status
 complete -c cl -n '__fish_seen_subcommand_from demo && __fish_seen_subcommand_from status' -s h -l help -d 'show this help message and exit'
 complete -c cl -n '__fish_seen_subcommand_from demo' -a exec
 complete -c cl -n '__fish_seen_subcommand_from demo && __fish_seen_subcommand_from exec' -s h -l help -d 'show this help message and exit'
+complete -c cl -n '__fish_seen_subcommand_from demo' -a jobs
+complete -c cl -n '__fish_seen_subcommand_from demo && __fish_seen_subcommand_from jobs' -s h -l help -d 'show this help message and exit'
 complete -c cl -n '__fish_seen_subcommand_from demo' -a kill
 complete -c cl -n '__fish_seen_subcommand_from demo && __fish_seen_subcommand_from kill' -s h -l help -d 'show this help message and exit'
 complete -c cl -n '__fish_seen_subcommand_from demo && __fish_seen_subcommand_from kill' -f -a '(__fish_complete_list , "cl completion nodes")'
@@ -155,7 +157,7 @@ complete -c cl -n '__fish_seen_subcommand_from submit' -s i -l input -r -F -d 's
 complete -c cl -n '__fish_seen_subcommand_from submit' -s o -l output -r -F -d 'standard output, likewise; without it the output is kept for `cl job`'
 complete -c cl -n '__fish_seen_subcommand_from submit' -s e -l error -r -F -d 'standard error, likewise; it may be the output file'
 complete -c cl -n '__fish_seen_subcommand_from submit' -l env -x -d 'variables of the job'
-complete -c cl -n '__fish_seen_subcommand_from submit' -l send -r -F -d 'files of the manager\'s machine to copy into the directory first'
+complete -c cl -n '__fish_seen_subcommand_from submit' -l send -r -F -d 'files to put into a directory of the job first, which is $CLSH_SENT; it runs there unless a directory is given'
 complete -c cl -n '__fish_seen_subcommand_from submit' -l priority -x -d 'higher is sooner'
 complete -c cl -n '__fish_seen_subcommand_from submit' -s c -l slots -l cpus-per-task -x -d 'cores of each task'
 complete -c cl -n '__fish_seen_subcommand_from submit' -s m -l memory -l mem -x -d 'memory that each task needs'
@@ -164,6 +166,7 @@ complete -c cl -n '__fish_seen_subcommand_from submit' -s t -l time-limit -l tim
 complete -c cl -n '__fish_seen_subcommand_from submit' -s G -l gpus -x -d 'GPUs of each task'
 complete -c cl -n '__fish_seen_subcommand_from submit' -s n -l tasks -l ntasks -x -d 'ranks of MPI, or independent tasks with --kind batch'
 complete -c cl -n '__fish_seen_subcommand_from submit' -l tasks-per-node -l ntasks-per-node -x -d 'ranks on one node at most (as many as fit)'
+complete -c cl -n '__fish_seen_subcommand_from submit' -l once -d 'the command is run once, on the first node, and calls mpirun itself'
 complete -c cl -n '__fish_seen_subcommand_from submit' -s a -l array -x -d 'a task for each index'
 complete -c cl -n '__fish_seen_subcommand_from submit' -l metric -x -d 'what the nodes are chosen by'
 complete -c cl -n '__fish_seen_subcommand_from submit' -s w -l nodes -l nodelist -x -f -a '(__fish_complete_list , "cl completion nodes")' -d 'these nodes, in this order'
@@ -172,7 +175,7 @@ complete -c cl -n '__fish_seen_subcommand_from submit' -l restart -x -d 'after a
 complete -c cl -n '__fish_seen_subcommand_from submit' -l again -x -d 'how often it is restarted without being asked (1 with --restart)'
 complete -c cl -n '__fish_seen_subcommand_from submit' -l restart-command -x -d 'what is run instead when it goes on from its own checkpoint'
 complete -c cl -n '__fish_seen_subcommand_from submit' -l checkpoint-signal -x -d 'makes the job write its own checkpoint'
-complete -c cl -n '__fish_seen_subcommand_from submit' -l notify -x -d 'who is told of its end'
+complete -c cl -n '__fish_seen_subcommand_from submit' -l notify -x -d 'a mail address, or a channel of the manager, that is told of its end; of more with begin+fail:ADDRESS or all:ADDRESS'
 complete -c cl -n '__fish_seen_subcommand_from submit' -s H -l held -l hold -d 'do not start it before `cl release`'
 complete -c cl -n '__fish_seen_subcommand_from submit' -l key -x -d 'the same key is the same job, so that a submission can be repeated'
 complete -c cl -n '__fish_seen_subcommand_from submit' -l wait -d 'wait for its end, and exit with its status'

@@ -42,6 +42,7 @@ _shtab_cl_demo_commands() {
   local _commands=(
     down:'end the cluster; nothing of it is left'
     exec:'run a command where the names of the nodes are known'
+    jobs:'run a job of each class, and show where they ran'
     kill:'lose a node: it is gone, with all that it ran'
     start:'bring a lost node back'
     status:'show the nodes'
@@ -151,6 +152,13 @@ _shtab_cl_demo_exec_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_cl_demo_exec_defaults_added=0
+
+_shtab_cl_demo_jobs_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_cl_demo_jobs_defaults_added=0
 
 _shtab_cl_demo_kill_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -371,7 +379,7 @@ _shtab_cl_submit_options=(
   {-o,--output}"[standard output, likewise\; without it the output is kept for \`cl job\`]:FILE:_files"
   {-e,--error}"[standard error, likewise\; it may be the output file]:FILE:_files"
   "*--env[variables of the job]:NAME=VALUE:"
-  "*--send[files of the manager\'s machine to copy into the directory first]:FILE:_files"
+  "*--send[files to put into a directory of the job first, which is \$CLSH_SENT\; it runs there unless a directory is given]:FILE:_files"
   "--priority[higher is sooner]:N:"
   {-c,--slots,--cpus-per-task}"[cores of each task]:N:"
   {-m,--memory,--mem}"[memory that each task needs]:SIZE:"
@@ -380,6 +388,7 @@ _shtab_cl_submit_options=(
   {-G,--gpus}"[GPUs of each task]:N:"
   {-n,--tasks,--ntasks}"[ranks of MPI, or independent tasks with --kind batch]:N:"
   {--tasks-per-node,--ntasks-per-node}"[ranks on one node at most (as many as fit)]:N:"
+  "--once[the command is run once, on the first node, and calls mpirun itself]"
   {-a,--array}"[a task for each index]:INDEXES:"
   "--metric[what the nodes are chosen by]:METRIC:"
   {-w,--nodes,--nodelist}"[these nodes, in this order]:LIST:_clsh_nodes"
@@ -388,7 +397,7 @@ _shtab_cl_submit_options=(
   "--again[how often it is restarted without being asked (1 with --restart)]:N:"
   "--restart-command[what is run instead when it goes on from its own checkpoint]:COMMAND:_clsh_commands"
   "--checkpoint-signal[makes the job write its own checkpoint]:SIGNAL:"
-  "*--notify[who is told of its end]:ADDRESS:"
+  "*--notify[a mail address, or a channel of the manager, that is told of its end\; of more with begin\+fail\:ADDRESS or all\:ADDRESS]:WHO:"
   {-H,--held,--hold}"[do not start it before \`cl release\`]"
   "--key[the same key is the same job, so that a submission can be repeated]:KEY:"
   "--wait[wait for its end, and exit with its status]"
@@ -624,6 +633,7 @@ _shtab_cl_demo() {
       case $line[1] in
         down) _arguments -C -s $_shtab_cl_demo_down_options ;;
         exec) _arguments -C -s $_shtab_cl_demo_exec_options ;;
+        jobs) _arguments -C -s $_shtab_cl_demo_jobs_options ;;
         kill) _arguments -C -s $_shtab_cl_demo_kill_options ;;
         start) _arguments -C -s $_shtab_cl_demo_start_options ;;
         status) _arguments -C -s $_shtab_cl_demo_status_options ;;

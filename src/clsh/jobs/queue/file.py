@@ -216,10 +216,14 @@ class QueueFile:
         self._db = None
 
     def _open(self) -> None:
-        made = files.open_file(self.file, MIGRATIONS, synchronous="FULL")
-        made.execute(f"PRAGMA journal_size_limit={_WAL}")
-        naming.recognise(made, self.file)
-        self._db = self._connect(made)
+        made = self._connect(files.open_file(self.file, MIGRATIONS, synchronous="FULL"))
+        try:
+            made.execute(f"PRAGMA journal_size_limit={_WAL}")
+            naming.recognise(made, self.file)
+        except BaseException:
+            made.close()
+            raise
+        self._db = made
         self._reader = sqlite3.connect(
             f"{self.file.absolute().as_uri()}?mode=ro",
             uri=True,

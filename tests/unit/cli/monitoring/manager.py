@@ -79,8 +79,10 @@ class FakeManager:
                 manager.asked.append((unquote(url.path), parse_qs(url.query)))
                 answer = manager.answers.get(url.path)
                 self.send_response(404 if answer is None else 200)
+                text = json.dumps(answer or {"error": f"no {url.path}"}).encode()
+                self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(json.dumps(answer or {"error": f"no {url.path}"}).encode())
+                self.wfile.write(text)
 
             def address_string(self) -> str:
                 return "cl"
