@@ -87,10 +87,8 @@ class Head:
 
     def until(self, number: int, *states: str) -> Any:
         ends = time.monotonic() + WAIT_S
-        # What waits in Slurm is running without a node.
-        while (told := self.cl("job", str(number), "--json"))["state"] not in states or (
-            states == ("running",) and not told["tasks"][0]["nodes"]
-        ):
+        while (told := self.cl("job", str(number), "--json"))["state"] not in states:
+            assert told["state"] != "running" or told["tasks"][0]["nodes"], "it waits in Slurm"
             assert time.monotonic() < ends, (states, json.dumps(told))
             time.sleep(0.2)
         return told

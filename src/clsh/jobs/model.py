@@ -33,13 +33,14 @@ TaskState = Literal[
     "pending", "starting", "running", "unknown", "done", "failed", "cancelled", "lost"
 ]
 """pending: waits for a place. starting: its nodes are chosen and recorded, the node may have
-claimed it. running: the node said so. unknown: its node cannot be asked; no second attempt is
-made. done, failed: it ended by itself, with status 0 or another. cancelled: by its user.
-lost: its node went down with it, or it vanished without a status."""
+claimed it; or an engine that chooses nodes itself has taken it, and chooses. running: the node
+said so. unknown: its node cannot be asked; no second attempt is made. done, failed: it ended by
+itself, with status 0 or another. cancelled: by its user. lost: its node
+went down with it, or it vanished without a status."""
 
 JobState = Literal["held", "waiting", "pending", "running", "done", "failed", "cancelled"]
-"""Of all tasks together. waiting: for other jobs. running: at least one task has a place and
-not all have ended. failed: all have ended and one of them failed or was lost."""
+"""Of all tasks together. waiting: for other jobs. running: at least one task runs, or its node
+cannot be asked. failed: all have ended and one of them failed or was lost."""
 
 ENDED: frozenset[TaskState] = frozenset({"done", "failed", "cancelled", "lost"})
 PLACED: frozenset[TaskState] = frozenset({"starting", "running", "unknown"})

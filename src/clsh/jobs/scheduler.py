@@ -145,10 +145,11 @@ class Scheduler:
         if after.state not in PLACED or after.attempt != attempt:
             self._calling.settle(key)
             self._limits.pop(key, None)
-        elif after.state == "running":
+        elif report.phase == "running":
             if not after.cancelled:
                 self._calling.settle(key)
-            self._limit(job, after)
+            if after.state == "running":
+                self._limit(job, after)
         if self.book.has_news():
             self._wake.set()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from clsh.base.messages import tr
-from clsh.jobs.model import ENDED, PLACED, Place, Task
+from clsh.jobs.model import ENDED, Place, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,7 +83,7 @@ def fold(counts: Mapping[TaskState, int], *, held: bool, waiting: bool) -> JobSt
         if there & {"failed", "lost"}:
             return "failed"
         return "cancelled" if "cancelled" in there else "done"
-    if there & PLACED:
+    if there & {"running", "unknown"}:
         return "running"
     if held:
         return "held"
@@ -98,14 +98,16 @@ def _placed(task: Task, event: Placed) -> _Next:
 
 
 def _running(task: Task, event: Told) -> _Next:
+    """It runs where it has places; an engine that has not chosen them yet has taken it."""
     report = event.report
+    places = task.places or tuple(Place(node) for node in report.nodes)
     new = replace(
         task,
-        state="running",
-        reason=_kept(task),
-        started=task.started or report.at,
+        state="running" if places else "starting",
+        reason=_kept(task) or ("" if places else report.reason),
+        started=task.started if task.places and task.started else report.at,
         rss=max(task.rss, report.rss),
-        places=task.places or tuple(Place(node) for node in report.nodes),
+        places=places,
     )
     return new, (("cancel",) if task.cancelled else ())
 

@@ -122,6 +122,16 @@ def test_an_engine_may_say_where_it_runs() -> None:
     assert (one.places, one.started) == ((Place("n7"),), 20.0)
 
 
+def test_what_an_engine_has_taken_and_not_placed_does_not_run() -> None:
+    taken, orders = decide(task("starting", places=()), told("running", reason="waits in Slurm"))
+    assert (taken.state, taken.reason, orders) == ("starting", "waits in Slurm", ())
+    assert decide(taken, told("absent"))[0].state == "lost", "it may have run meanwhile"
+    begun = Told(1, Report("q-1.0.1", "running", 30.0, nodes=("n2",)))
+    runs, _ = decide(taken, begun)
+    assert (runs.state, runs.reason, runs.started) == ("running", "", 30.0)
+    assert decide(runs, Told(1, Report("q-1.0.1", "running", 40.0)))[0].started == 30.0
+
+
 def test_how_often_again() -> None:
     assert again_of(Request(("a",), again=3)) == 0
     assert again_of(Request(("a",), again=3, restart="start")) == 3
