@@ -81,8 +81,9 @@ async def test_a_time_limit_is_kept_whatever_the_clock_does(
         assert task.ended >= task.started
 
 
-async def test_a_manager_that_starts_after_the_clock_went_back_kills_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("jump_s", [DAY_S, -DAY_S])
+async def test_a_manager_that_starts_after_the_clock_was_set_kills_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: float
 ) -> None:
     monkeypatch.setattr(scheduler, "_LOOK_S", 0.02)
     clock = Running()
@@ -90,7 +91,7 @@ async def test_a_manager_that_starts_after_the_clock_went_back_kills_nothing(
     async with running(made(tmp_path, engine, clock=clock)) as jobs:
         (number,) = await jobs.submit(ALICE, [run("sleep", "1000", time_limit=LIMIT_S)])
         await reached(jobs, number, lambda job, _: job.counts.get("running") == 1)
-    clock.offset -= DAY_S
+    clock.offset += jump_s
     async with running(made(tmp_path, engine, clock=clock)) as jobs:
         await looks(jobs, monkeypatch)
         assert len(engine.running()) == 1

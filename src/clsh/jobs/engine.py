@@ -60,6 +60,8 @@ class Report:
     rss: int = 0
     nodes: tuple[str, ...] = ()
     """Where it runs, when that was not ours to choose."""
+    ran_s: float = 0.0
+    """How long it runs by the clock of its node: that of the manager may be set meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,6 @@ class Scheduler:
             for task in one.live:
                 if task.state in PLACED:
                     self._calling.ask_later((job.id, task.index, task.attempt), 0.0)
-                    if task.state == "running":
-                        self._limit(job, task)
         self._wake.set()
 
     async def run(self) -> None:
@@ -149,7 +147,7 @@ class Scheduler:
             if not after.cancelled:
                 self._calling.settle(key)
             if after.state == "running":
-                self._limit(job, after)
+                self._limit(job, after, report.ran_s)
         if self.book.has_news():
             self._wake.set()
 
@@ -294,11 +292,10 @@ class Scheduler:
         self.book.happen(job, task, states.Cancelled(now, reason), now)
         self._wake.set()
 
-    def _limit(self, job: Current, task: Task) -> None:
-        """Let the time run that a task has; what it ran before a restart counts."""
+    def _limit(self, job: Current, task: Task, ran_s: float) -> None:
+        """Let the time run that a task has; what it ran before a restart its node tells."""
         key = (job.id, task.index, task.attempt)
         if job.time_limit and key not in self._limits and not task.cancelled:
-            ran_s = min(max(0.0, self._clock.unix() - task.started), job.time_limit)
             self._limits[key] = self._clock.steady() + job.time_limit - ran_s
 
     def _find(self, attempt: str) -> tuple[Current, Task, int] | None:

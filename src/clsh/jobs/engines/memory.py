@@ -40,6 +40,7 @@ class _Attempt:
     launch: Launch
     phase: Phase = "running"
     at: float = 0.0
+    begun: float = 0.0
     status: int | None = None
     signal: str = ""
     reason: str = ""
@@ -106,7 +107,7 @@ class MemoryEngine:
             self._attempts[launch.id] = attempt
             return self._report(launch.id)
         if self.claims:
-            self._attempts[launch.id] = _Attempt(launch, at=self.clock.unix())
+            self._attempts[launch.id] = self._new(launch)
         self.started[launch.id] += 1
         self._go(launch)
         if self.delay_s:
@@ -133,7 +134,7 @@ class MemoryEngine:
         """See Engine.cancel."""
         await self._reach(launch)
         self.cancelled[launch.id] += 1
-        attempt = self._attempts.setdefault(launch.id, _Attempt(launch, at=self.clock.unix()))
+        attempt = self._attempts.setdefault(launch.id, self._new(launch))
         if attempt.phase == "running":
             self.end(launch.id, signal="TERM")
 
@@ -208,7 +209,7 @@ class MemoryEngine:
             self._attempts[launch.id].timer = timer
 
     def _know(self, launch: Launch) -> None:
-        self._attempts.setdefault(launch.id, _Attempt(launch, at=self.clock.unix()))
+        self._attempts.setdefault(launch.id, self._new(launch))
 
     def _finish(
         self,
@@ -237,9 +238,14 @@ class MemoryEngine:
         attempt = self._attempts.get(name)
         if attempt is None:
             return Report(name, "absent", self.clock.unix())
+        ran_s = self.clock.steady() - attempt.begun if attempt.phase == "running" else 0.0
         return Report(
-            name, attempt.phase, attempt.at, attempt.status, attempt.signal, attempt.reason
-        )
+            name, attempt.phase, attempt.at, attempt.status, attempt.signal, attempt.reason,
+            ran_s=ran_s,
+        )  # fmt: skip
+
+    def _new(self, launch: Launch) -> _Attempt:
+        return _Attempt(launch, at=self.clock.unix(), begun=self.clock.steady())
 
     async def _reach(self, launch: Launch) -> None:
         node = _node(launch)

@@ -98,6 +98,15 @@ async def test_what_has_no_equivalent_is_refused(lab: Lab) -> None:
     assert (said.phase, lab.spool.exists()) == ("refused", False)
 
 
+async def test_how_long_it_runs_is_told_by_its_node(lab: Lab) -> None:
+    one = launch("long", "sleep", "600")
+    await lab.engine.start(one)
+    (said,) = await lab.engine.ask([one])
+    assert 0 <= said.ran_s < 60
+    await lab.engine.cancel(one)
+    await lab.over(one)
+
+
 async def test_too_much_memory_ends_it(running: Lab) -> None:
     code = "x = bytearray(150 << 20); import time; time.sleep(60)"
     one = launch("big", sys.executable, "-c", code, rss_limit=100 << 20)

@@ -243,6 +243,9 @@ def test_root_reads_what_is_the_owners_as_the_owner() -> None:
 def test_lines_are_read() -> None:
     assert answers.answer(b"clsh 4 a absent") == Answer(4, "a", "absent")
     assert answers.answer(b"clsh - a running\r") == Answer(None, "a", "running")
+    runs = answers.answer(b"clsh 5 a running 90000")
+    assert runs == Answer(5, "a", "running", age_s=90000.0)
+    assert answers.report(runs, launch(), 10.0).ran_s == 90000.0
     ended = answers.answer(b"clsh 4 a ended 3 77 10.5 12.5 too \x1b[2J big")
     assert ended == Answer(4, "a", "ended", 3, 77, 2.0, "too ?[2J big")
     assert answers.hello("2 4 0 root /a b") == Hello(2, 4096, 0, "root", "/a b")

@@ -24,6 +24,7 @@ _SAID: dict[bytes, Said] = {
 }  # fmt: skip
 _LINE = re.compile(rb"clsh (-|[0-9]{1,9}) (\S{1,200}) ([a-z]+)(?: (.*))?")
 _OVER = re.compile(rb"([0-9]{1,3}) ([0-9]{1,18}) ([0-9]+\.[0-9]+) ([0-9]+\.[0-9]+)(?: (.*))?")
+_RAN = re.compile(rb"[0-9]{1,10}")
 _HELLO = re.compile(r"([0-9]{1,9}) ([0-9]{1,15}) ([0-9]{1,4}) (\S+) (/.*)", re.ASCII)
 _MOST_WORDS = 300
 _SIGNALS = {
@@ -36,7 +37,10 @@ _GB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One line; `number` is None for what a runner says unasked, `age_s` how old an end is."""
+    """One line; `number` is None for what a runner says unasked.
+
+    `age_s` is how old an end is, or how long one runs.
+    """
 
     number: int | None
     id: str
@@ -65,6 +69,8 @@ def answer(line: bytes) -> Answer | None:
         return None
     number = None if found[1] == b"-" else int(found[1])
     name, rest = found[2].decode("ascii", "replace"), found[4] or b""
+    if said == "running" and _RAN.fullmatch(rest):
+        return Answer(number, name, said, age_s=float(rest))
     if said not in {"ended", "lost", "refused"}:
         return Answer(number, name, said, words=_words(rest))
     over = _OVER.fullmatch(rest)
@@ -86,7 +92,9 @@ def report(said: Answer, launch: Launch, now: float) -> Report:
     """Return an answer as the report of an attempt."""
     nodes = tuple(place.node for place in launch.places)
     match said.said:
-        case "absent" | "running" | "unknown" as phase:
+        case "running":
+            return Report(launch.id, "running", now, ran_s=said.age_s, nodes=nodes)
+        case "absent" | "unknown" as phase:
             return Report(launch.id, phase, now, reason=said.words, nodes=nodes)
         case "lost" | "refused" as phase:
             at = now - said.age_s

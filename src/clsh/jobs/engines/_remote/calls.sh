@@ -26,7 +26,10 @@ state() { # NUMBER ID
   d=$spool/$2
   ! ended "$1" "$2" || return 0
   [ -d "$d" ] || { say "$1 $2 absent"; return; }
-  if alive "$d"; then say "$1 $2 running"; return; fi
+  if alive "$d"; then
+    read -r up _ </proc/uptime
+    say "$1 $2 running $((${up%.*} - t / hz))"; return
+  fi
   ! ended "$1" "$2" || return 0
   if [ -z "$p" ]; then say "$1 $2 starting"; return; fi
   if [ "$h" != "$host" ]; then say "$1 $2 unknown it is of the node $h"; return; fi

@@ -64,7 +64,8 @@ def judge(evidence: Evidence, ends: Mapping[int, Ended]) -> Report:
     if kept is not None and kept.kind == "ended":
         return _status(evidence, kept.status, seen.nodes)
     at = evidence.now if kept is None or not kept.started else kept.started + evidence.ahead_s
-    return Report(evidence.id, "running", at, reason=_waits(seen), nodes=seen.nodes)
+    ran_s = max(0.0, evidence.now - at)
+    return Report(evidence.id, "running", at, reason=_waits(seen), ran_s=ran_s, nodes=seen.nodes)
 
 
 def reason_words(reason: str) -> str:
