@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -105,6 +106,15 @@ async def test_how_long_it_runs_is_told_by_its_node(lab: Lab) -> None:
     assert 0 <= said.ran_s < 60
     await lab.engine.cancel(one)
     await lab.over(one)
+
+
+async def test_a_runner_whose_directory_is_gone_ends(lab: Lab, tmp_path: Path) -> None:
+    one = launch("gone", "sh", "-c", f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done")
+    await lab.engine.start(one)
+    pid = int((lab.spool / "gone/pid").read_text().split()[0])
+    await asyncio.to_thread(shutil.rmtree, lab.spool / "gone")
+    (tmp_path / "go").touch()
+    await until(lambda: not lives(pid))
 
 
 async def test_too_much_memory_ends_it(running: Lab) -> None:

@@ -49,7 +49,7 @@ finish() { # PHASE CODE REASON; the disk may be full: then again until there is 
   rss=0; [ ! -e "$d/rss" ] || read -r rss <"$d/rss"
   read -r up _ </proc/uptime
   for g in $held; do rm -rf "$spool/gpu/$host/$g"; done
-  until printf '%s\n' "$1 $2 $rss $up $3 ." >"$d/status"; do sleep 1; done
+  until printf '%s\n' "$1 $2 $rss $up $3 ." >"$d/status"; do [ -d "$d" ] || exit; sleep 1; done
   tell "$id $1 $2 $rss $up $up $3"
   exit
 }
