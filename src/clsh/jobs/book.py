@@ -314,8 +314,8 @@ class Book:
     def _settle(self, job: Current, last: Iterable[Task], now: float) -> None:
         """Bring the job in line with its tasks, and tell who waits for it."""
         job.state = job.fold()
-        if job.state == "running" and not job.started:
-            job.started = now
+        if not job.started:
+            job.started = _begun(job, last, now)
         self._file(job)
         if job.state in ENDED and not job.ended:
             job.ended = max(now, job.started)
@@ -406,3 +406,9 @@ class Book:
 
     def _drop_head(self, need: Need, key: tuple[float, int]) -> None:
         del self._heads[bisect_left(self._heads, (key, need))]
+
+
+def _begun(job: Current, last: Iterable[Task], now: float) -> float:
+    """Return when a job began, 0 when it did not; a short task may end before it is seen to run."""
+    begun = [task.started for task in last if task.started and task.state != "starting"]
+    return min(begun, default=now if job.state == "running" else 0.0)

@@ -63,6 +63,15 @@ async def test_a_job_runs_and_says_how_it_went(jobs: Jobs) -> None:
     assert (job.reason, task.reason, task.status) == ("exit status 3", "exit status 3", 3)
 
 
+async def test_a_job_that_ends_before_it_is_seen_to_run_began(
+    jobs: Jobs, engine: MemoryEngine
+) -> None:
+    engine.delay_s = 0.1
+    (number,) = await jobs.submit(ALICE, [run("true")])
+    job, (task,) = await ended(jobs, number, "done")
+    assert job.submitted <= job.started == task.started <= job.ended
+
+
 async def test_a_key_makes_it_one_job(jobs: Jobs, engine: MemoryEngine) -> None:
     (one,) = await jobs.submit(ALICE, [run(key="k")])
     assert await jobs.submit(ALICE, [run(key="k"), run(key="k")]) == [one, one]
