@@ -88,6 +88,7 @@ def results() -> dict[str, tuple[str, float, int]]:
     return found
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("bomb", "says"),
     [
