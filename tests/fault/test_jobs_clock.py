@@ -96,3 +96,18 @@ async def test_a_manager_that_starts_after_the_clock_was_set_kills_nothing(
         await looks(jobs, monkeypatch)
         assert len(engine.running()) == 1
         assert not engine.cancelled
+
+
+async def test_what_a_job_ran_before_its_manager_started_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "_LOOK_S", 0.02)
+    engine = MemoryEngine(Running())
+    async with running(made(tmp_path, engine)) as jobs:
+        (number,) = await jobs.submit(ALICE, [run("sleep", "1000", time_limit=LIMIT_S)])
+        await reached(jobs, number, lambda job, _: job.counts.get("running") == 1)
+    for attempt in engine._attempts.values():
+        attempt.begun -= LIMIT_S
+    async with running(made(tmp_path, engine)) as jobs:
+        _, (task,) = await ended(jobs, number, "cancelled")
+        assert task.reason == "ran longer than its time limit of 3600 s"
